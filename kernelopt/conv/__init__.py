@@ -1,0 +1,1 @@
+"""Filters learned by backpropagation, and the fixed banks beside them."""

@@ -1,0 +1,1 @@
+"""The common harness: one protocol, one record per cell, statistics made from records."""

@@ -1,0 +1,71 @@
+"""One record per finished cell of a study: what was run, what came out, what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Record:
+    """The outcome of one cell (data set, method, size, seed) of a study.
+
+    Parameters
+    ----------
+    dataset, method : str
+        Names of the data set and of the method.
+    size, seed : int
+        Number of training samples; seed of the split and of the method.
+    status : {"ok", "failed"}
+        A failed cell carries its `error` and nothing else.
+    accuracy : float
+        Fraction of the test images classified correctly.
+    correct : list of int
+        0 or 1 per test image, in the test set's order (the same for every cell of a data set),
+        so that methods are compared image by image.
+    chosen : dict
+        The hyper-parameters chosen on the training part.
+    candidates : list of dict
+        Every setting tried, ``{"params": ..., "score": ...}``, with its validation accuracy.
+    weights : dict of str to float, or None
+        Kernel name to weight, for methods that combine kernels; the weights add up to one.
+    certificate : dict or None
+        ``primal, dual, gap, infeasibility, problem``: how far a convex optimum was proven.
+    gradient_norm : float or None
+        Norm of the training loss's gradient where a network stopped, relative to where it began.
+    history : dict of str to list, or None
+        A network's training curves: ``epoch, loss, accuracy, gradient_norm, filter_move``.
+    filters : dict or None
+        First-layer filters, ``{"shape": [F, h, w], "epochs": [...], "values": [[...flat...], ...]}``.
+    cost : dict of str to float
+        ``fit_seconds, tune_seconds, predict_seconds, peak_memory_mb``.
+    provenance : dict
+        Versions, threads, machine, commit, start time, data hash.
+    """
+
+    dataset: str
+    method: str
+    size: int
+    seed: int
+    status: Literal["ok", "failed"] = "ok"
+    error: str | None = None
+    accuracy: float = float("nan")
+    correct: list[int] = field(default_factory=list)
+    chosen: dict[str, Any] = field(default_factory=dict)
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    weights: dict[str, float] | None = None
+    certificate: dict[str, Any] | None = None
+    gradient_norm: float | None = None
+    history: dict[str, list[float]] | None = None
+    filters: dict[str, Any] | None = None
+    cost: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What identifies the cell within its study."""
+        return self.dataset, self.method, self.size, self.seed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain values, ready for JSON."""
+        return asdict(self)
