@@ -1,0 +1,243 @@
+"""Backpropagation: one loop that moves whatever is trainable in a network."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from kernelopt.conv.network import ConvNet, in_batches
+from kernelopt.conv.recorder import Recorder
+from kernelopt.errors import missing_extra
+
+try:
+    import torch
+    from torch.nn import functional as F
+except ImportError as error:
+    raise missing_extra("torch", "conv") from error
+
+
+CHANNELS_LAST = torch.channels_last  # the layout in which the CPU convolves fastest: ten times for one channel
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: AdamW on the cross entropy, with a one-cycle learning rate.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training images.
+    batch_size : int
+        Images per step, at most; an epoch's batches are equal in size up to one.
+    learning_rate : float
+        Peak of the schedule, see :func:`one_cycle`.
+    weight_decay : float
+        Each step first shrinks weights by this times the learning rate.
+    label_smoothing : float
+        Share of the target spread evenly over all classes, in [0, 1).
+    reuse_frozen : bool
+        Compute the outputs of the layers before the first trainable one once, not in every epoch. The
+        results are the same up to rounding; False is there to show it.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter: Decoupled weight decay regularization. ICLR 2019.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    reuse_frozen: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training run ended.
+
+    `gradient_norm` is that of the full training loss over all trainable parameters at the end, divided
+    by its value at the start: how far the run is from a stationary point. It is no bound on the
+    distance to the best loss; for a network with hidden layers none is known.
+    """
+
+    n_epochs: int
+    gradient_norm: float
+
+
+def train(
+    network: ConvNet,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    recipe: Recipe,
+    recorder: Recorder,
+    seed: int,
+    progress: Callable = iter,
+) -> Outcome:
+    """Train `network` in place; images (n, c, h, w), labels (n,) and network live on one device.
+
+    An interrupt from the keyboard ends the training early, with a ConvergenceWarning; the network keeps
+    what it has learned.
+
+    Parameters
+    ----------
+    network : ConvNet
+    images : tensor of shape (n, c, h, w)
+    labels : integer tensor of shape (n,)
+    recipe : Recipe
+    recorder : Recorder
+    seed : int
+        Of the order of the images, and of nothing else.
+    progress : callable
+        Wraps the iterable of epochs, to show a progress bar.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is no longer finite.
+    """
+    first = network.n_frozen if recipe.reuse_frozen else 0
+    inputs = in_batches(lambda x: network.maps(x, stop=first), images).contiguous(memory_format=CHANNELS_LAST)
+    n_batches = math.ceil(len(inputs) / recipe.batch_size)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: recipe.learning_rate * one_cycle((step + 1) / (recipe.epochs * n_batches))
+    )
+
+    def step() -> None:
+        optimizer.step()
+        schedule.step()
+
+    def sweep(order: torch.Tensor, after_batch: Callable[[], None]) -> tuple[float, float, float]:
+        batches = order.to(labels.device).tensor_split(n_batches)
+        return _sweep(network, inputs, labels, batches, recipe, first, after_batch)
+
+    everything = torch.arange(len(inputs))
+    shuffle = torch.Generator().manual_seed(seed)
+    start = sweep(everything, after_batch=_nothing)
+    recorder.record(0, *start, first_filters(network))
+    epoch = 0
+    try:
+        for epoch in progress(range(1, recipe.epochs + 1)):
+            numbers = sweep(torch.randperm(len(inputs), generator=shuffle), after_batch=step)
+            if not math.isfinite(numbers[0]):
+                raise FloatingPointError(
+                    f"the training loss is {numbers[0]} in epoch {epoch}, with learning_rate="
+                    f"{recipe.learning_rate}. Use a smaller learning_rate, and check the scale of X."
+                )
+            recorder.record(epoch, *numbers, first_filters(network))
+    except KeyboardInterrupt:
+        message = f"training was interrupted in epoch {epoch} of {recipe.epochs}; the network is as it was then"
+        warnings.warn(message, ConvergenceWarning, stacklevel=2)
+    end = sweep(everything, after_batch=_nothing)
+    network.zero_grad()
+    return Outcome(recorder.history["epoch"][-1], gradient_norm=end[2] / start[2] if start[2] > 0 else 0.0)
+
+
+def _sweep(
+    network: ConvNet,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    batches: Sequence[torch.Tensor],
+    recipe: Recipe,
+    first: int,
+    after_batch: Callable[[], None],
+) -> tuple[float, float, float]:
+    """Visit the batches; return the mean loss, the accuracy and the norm of the mean gradient."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    gradients = [torch.zeros_like(parameter) for parameter in parameters]
+    loss_sum = torch.zeros((), device=labels.device)
+    hits = torch.zeros((), device=labels.device)
+    for batch in batches:
+        logits = network(inputs[batch], first)
+        loss = F.cross_entropy(logits, labels[batch], label_smoothing=recipe.label_smoothing)
+        network.zero_grad()
+        loss.backward()
+        for gradient, parameter in zip(gradients, parameters, strict=True):
+            gradient.add_(parameter.grad, alpha=len(batch) / len(labels))
+        loss_sum += loss.detach() * len(batch)
+        hits += (logits.detach().argmax(dim=1) == labels[batch]).sum()
+        after_batch()
+    norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
+    return float(loss_sum) / len(labels), float(hits) / len(labels), float(norm)
+
+
+def _nothing() -> None:
+    """Leave the network alone: a sweep without steps measures the full gradient."""
+
+
+def one_cycle(progress: float, warm_up: float = 0.2) -> float:
+    """Return the share of the peak learning rate: up a line, then down half a cosine to zero.
+
+    Examples
+    --------
+    >>> [round(one_cycle(t), 2) for t in (0.1, 0.2, 0.6, 1.0)]
+    [0.5, 1.0, 0.5, 0.0]
+    """
+    if progress < warm_up:
+        return progress / warm_up
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
+
+
+def auto_epochs(n_images: int, batch_size: int, least_steps: int = 600, least_epochs: int = 10) -> int:
+    """Return enough epochs for `least_steps` gradient steps, and never fewer than `least_epochs`.
+
+    Examples
+    --------
+    >>> auto_epochs(200, 64), auto_epochs(2000, 64), auto_epochs(60000, 64)
+    (150, 19, 10)
+    """
+    return max(least_epochs, math.ceil(least_steps / math.ceil(n_images / batch_size)))
+
+
+def first_filters(network: ConvNet) -> np.ndarray:
+    """Return a copy of the first layer's filters, (F, c, k, k)."""
+    return network.convs[0].weight.detach().cpu().numpy().copy()
+
+
+def find_device(device: str) -> torch.device:
+    """Return the device of the given name; "auto" is CUDA if there is a GPU, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or CUDA is asked for and there is none.
+
+    Examples
+    --------
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device={device!r}, but expected one of {DEVICES}.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device='cuda', but torch finds no CUDA device here. Pass device='cpu' or 'auto'.")
+    use_cuda = device == "cuda" or device == "auto" and torch.cuda.is_available()
+    return torch.device("cuda" if use_cuda else "cpu")
+
+
+@contextmanager
+def reproducible(threads: int) -> Iterator[None]:
+    """Run torch with this many threads and deterministic, full-precision convolutions; then restore both.
+
+    The same seed gives the same bits only for the same number of threads. One is the default because
+    on a busy machine two were measured to be twenty times slower.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_num_threads(before)

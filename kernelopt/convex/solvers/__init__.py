@@ -1,0 +1,8 @@
+"""Solvers: frozen configurations with ``solve(problem) -> Solution``."""
+
+from kernelopt.convex.solvers.auto import choose
+from kernelopt.convex.solvers.base import Solver
+from kernelopt.convex.solvers.conic import Conic
+from kernelopt.convex.solvers.working_set_newton import WorkingSetNewton
+
+__all__ = ["Conic", "Solver", "WorkingSetNewton", "choose"]

@@ -1,0 +1,100 @@
+"""Families: plain functions that look at the training inputs and return a list of kernels.
+
+Each takes ``(X, sample_weight=None)`` and options; fix options with `functools.partial` and pass the
+result as an estimator's `kernels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from kernelopt.kernels.base import Gaussian, Kernel, OnColumns, Polynomial
+
+WIDTHS = tuple(4.0**j for j in range(-3, 4))
+
+
+def scale_gamma(X, sample_weight=None) -> float:
+    r"""Return :math:`1 / (d \operatorname{Var}(X))`: scikit-learn's ``gamma="scale"``, with weights.
+
+    Over all entries of X; 1 where X is constant.
+
+    Examples
+    --------
+    >>> scale_gamma(np.array([[0.0, 2.0], [2.0, 0.0]]))
+    0.5
+    """
+    n, d = X.shape
+    p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
+    if sparse.issparse(X):
+        mean, square = float(p @ X.sum(axis=1)) / d, float(p @ X.multiply(X).sum(axis=1)) / d
+        variance = square - mean**2
+    else:
+        mean = float(p @ X.sum(axis=1)) / d
+        variance = float(p @ ((X - mean) ** 2).sum(axis=1)) / d
+    return 1.0 / (d * variance) if variance > 0 else 1.0
+
+
+def gaussian(X, sample_weight=None, *, factors: Sequence[float] = WIDTHS) -> list[Kernel]:
+    """Gaussian kernels whose gammas are `factors` times `scale_gamma`."""
+    gamma = scale_gamma(X, sample_weight)
+    return [Gaussian(float(factor) * gamma) for factor in factors]
+
+
+def polynomial(X, sample_weight=None, *, degrees: Sequence[int] = (1, 2, 3)) -> list[Kernel]:
+    """Polynomial kernels of several degrees on inner products scaled by `scale_gamma`."""
+    gamma = scale_gamma(X, sample_weight)
+    return [Polynomial(degree, gamma) for degree in degrees]
+
+
+def mixed(X, sample_weight=None) -> list[Kernel]:
+    """Linear, quadratic and cubic kernels beside the Gaussians."""
+    return [*polynomial(X, sample_weight), *gaussian(X, sample_weight)]
+
+
+def per_feature(X, sample_weight=None, *, factors: Sequence[float] = (1.0,)) -> list[Kernel]:
+    """Gaussian kernels on each single feature, beside those on all of them."""
+    groups = {f"feature {j}": (j,) for j in range(X.shape[1])}
+    return [*gaussian(X, sample_weight, factors=factors), *per_group(X, sample_weight, groups=groups, factors=factors)]
+
+
+def per_group(
+    X, sample_weight=None, *, groups: dict[str, Sequence[int]], factors: Sequence[float] = (1.0,)
+) -> list[Kernel]:
+    """Gaussian kernels on each named group of columns, each with the scale of its own columns."""
+    out: list[Kernel] = []
+    for label, columns in groups.items():
+        columns = tuple(int(j) for j in columns)
+        out += [OnColumns(k, columns, label) for k in gaussian(X[:, list(columns)], sample_weight, factors=factors)]
+    return out
+
+
+def image_patches(
+    X, sample_weight=None, *, image_shape: tuple[int, int], grid: int = 2, factors: Sequence[float] = (1.0,)
+) -> list[Kernel]:
+    """Gaussian kernels on the cells of a ``grid × grid`` partition of the image.
+
+    X holds flattened images of `image_shape` (height, width), row by row.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((5, 16))
+    >>> [k.label for k in image_patches(X, image_shape=(4, 4))]
+    ['patch (0, 0)', 'patch (0, 1)', 'patch (1, 0)', 'patch (1, 1)']
+    """
+    height, width = image_shape
+    if height * width != X.shape[1]:
+        raise ValueError(f"image_shape {image_shape} has {height * width} pixels, but X has {X.shape[1]} columns")
+    pixels = np.arange(height * width).reshape(height, width)
+    cells = {
+        f"patch ({i}, {j})": cell.ravel()
+        for i, band in enumerate(np.array_split(pixels, grid, axis=0))
+        for j, cell in enumerate(np.array_split(band, grid, axis=1))
+    }
+    return per_group(X, sample_weight, groups=cells, factors=factors)
+
+
+FAMILIES = {"gaussian": gaussian, "polynomial": polynomial, "mixed": mixed, "per_feature": per_feature}
+

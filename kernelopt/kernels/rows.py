@@ -1,0 +1,67 @@
+"""Row providers: what a solver may ask of a list of kernels, wherever their entries live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class StoredKernels:
+    """M Gram matrices held in memory (or in a memory map), divided by one number each.
+
+    The division is done on the results, so that a stack is never copied to be normalised.
+
+    Parameters
+    ----------
+    Ks : array of shape (M, n, n)
+        The matrices as given.
+    scale : array of shape (M,)
+        Divisors; an infinite one makes its kernel zero.
+    """
+
+    Ks: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, Ks, scale=None) -> StoredKernels:
+        """Wrap an array (M, n, n), with unit scale unless one is given."""
+        Ks = np.asarray(Ks)
+        return cls(Ks, np.ones(len(Ks)) if scale is None else np.asarray(scale, dtype=float))
+
+    @property
+    def n_kernels(self) -> int:
+        """M."""
+        return len(self.Ks)
+
+    @property
+    def n_samples(self) -> int:
+        """n."""
+        return self.Ks.shape[1]
+
+    @cached_property
+    def description(self) -> str:
+        """What is solved exactly: number of kernels, samples and precision."""
+        return f"{self.n_kernels} kernels, {self.n_samples} samples, {self.Ks.dtype}"
+
+    def mix(self, mu: np.ndarray) -> np.ndarray:
+        """Return K(mu), the sum of mu_k K_k; kernels with weight zero are not read."""
+        K = np.zeros(self.Ks.shape[1:])
+        for k in np.flatnonzero(mu):
+            K += (mu[k] / self.scale[k]) * self.Ks[k]
+        return K
+
+    def products(self, V: np.ndarray) -> np.ndarray:
+        """Return K_k V for each kernel: shape (M, n, columns of V). Zero rows of V are not read."""
+        support = np.flatnonzero(np.any(V != 0, axis=1))
+        out = np.empty((self.n_kernels, *V.shape))
+        dense = 2 * len(support) > len(V)
+        for k, K in enumerate(self.Ks):
+            out[k] = (K @ V if dense else K[:, support] @ V[support]) / self.scale[k]
+        return out
+
+    def every(self, step: int) -> StoredKernels:
+        """Return the kernels on every `step`-th sample, without a copy."""
+        return StoredKernels(self.Ks[:, ::step, ::step], self.scale)

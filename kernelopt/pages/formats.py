@@ -1,0 +1,144 @@
+"""Numbers as a reader sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kernelopt.evaluation.statistics import Estimate
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+
+
+def count(number: int) -> str:
+    """Return a whole number with its thousands marked.
+
+    >>> count(2000)
+    '2,000'
+    """
+    return f"{number:,}"
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction in per cent, without the sign.
+
+    >>> percent(0.8625)
+    '86.2'
+    """
+    return f"{100 * fraction:.1f}".replace("-", MINUS) if math.isfinite(fraction) else NOTHING
+
+
+def points(difference: float) -> str:
+    """Return a difference of two fractions in percentage points, signed.
+
+    A difference that one digit would show as zero is given a second one.
+
+    >>> points(0.0134), points(-0.0004), points(0.0)
+    ('+1.3', '−0.04', '0.0')
+    """
+    if not math.isfinite(difference):
+        return NOTHING
+    value = 100 * difference
+    digits = 1 if value == 0 or abs(value) >= 0.05 else 2
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return ("+" if value > 0 else MINUS) + text
+
+
+def points_interval(estimate: Estimate) -> str:
+    """Return the interval of a difference in percentage points, or nothing for one seed.
+
+    >>> points_interval(Estimate(0.01, 0.002, 0.018, 5))
+    '[+0.2, +1.8]'
+    """
+    return f"[{points(estimate.low)}, {points(estimate.high)}]" if estimate.n > 1 else ""
+
+
+def percent_interval(estimate: Estimate) -> str:
+    """Return the interval of an accuracy in per cent, or nothing for one seed."""
+    return f"[{percent(estimate.low)}, {percent(estimate.high)}]" if estimate.n > 1 else ""
+
+
+def significant(value: float, digits: int = 2) -> str:
+    """Return a number with a few significant digits, small or large ones as a power of ten.
+
+    >>> significant(0.034), significant(3.2e-7), significant(1234.0)
+    ('0.034', '3.2×10⁻⁷', '1,234')
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        return f"{value:,.{decimals}f}".replace("-", MINUS)
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa.replace('-', MINUS)}×10{_raised(int(exponent))}"
+
+
+def power_of_ten(value: float) -> str:
+    """Return a power of ten for an axis.
+
+    >>> power_of_ten(0.001), power_of_ten(10)
+    ('10⁻³', '10')
+    """
+    exponent = round(math.log10(value))
+    return {0: "1", 1: "10", 2: "100"}.get(exponent, "10" + _raised(exponent))
+
+
+def seconds(value: float) -> str:
+    """Return a duration.
+
+    >>> seconds(0.034), seconds(12.3), seconds(200.0)
+    ('0.034 s', '12 s', '3.3 min')
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    if value < 120:
+        return f"{significant(value)} s"
+    return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def megabytes(value: float) -> str:
+    """Return an amount of memory given in megabytes.
+
+    >>> megabytes(812.0), megabytes(2048.0)
+    ('812 MB', '2.0 GB')
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    return f"{significant(value, 3)} MB" if value < 1024 else f"{value / 1024:.1f} GB"
+
+
+def plain(value: Any) -> str:
+    """Return any recorded value as text.
+
+    >>> plain({"C": 1.0, "widths": [0.5, 1]})
+    'C = 1, widths = 0.5, 1'
+    """
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", MINUS)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {plain(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    return str(value)
+
+
+def listed(items: Iterable[str]) -> str:
+    """Return the items of a sentence's enumeration.
+
+    >>> listed(["200", "600", "2,000"])
+    '200, 600 and 2,000'
+    """
+    *most, last = items
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _raised(exponent: int) -> str:
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
