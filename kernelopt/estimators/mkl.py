@@ -177,6 +177,8 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         self
         """
         criterion, kernel_set = self._check_parameters()
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         X, y = self._validated(X, y)
         w = _check_sample_weight(sample_weight, y, dtype=float, ensure_non_negative=True)
         self.classes_, label = np.unique(y, return_inverse=True)
@@ -280,7 +282,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(X, list | tuple) and len(X) and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X):
             X = KernelStack.from_leading(X)
         if not isinstance(X, KernelStack):
-            options = dict(dtype=(np.float64, np.float32), allow_nd=True)
+            options = dict(dtype="numeric", allow_nd=True)
             X = as_stack(validate_data(self, X, y, reset=fitting, **options)[0] if fitting
                          else validate_data(self, X, reset=False, **options))  # fmt: skip
         for name, K in zip(X.names, X.leading, strict=True):
@@ -310,7 +312,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             self.kernels_ = None
             keep = np.flatnonzero(w > 0)
             stack = X if len(keep) == len(w) else X[np.ix_(keep, keep)]
-            checked = [check_gram(K, name) for name, K in zip(stack.names, stack.leading, strict=True)]
+            checked = [check_gram(K, name, up_to_constant=True) for name, K in zip(stack.names, stack.leading, strict=True)]
             if any(new is not old for new, old in zip(checked, stack.leading, strict=True)):
                 stack = KernelStack(np.stack(checked), names=stack.names)
             return Merged(keep, w[keep]), stack
@@ -321,7 +323,8 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         for k, kernel in enumerate(self.kernels_):
             inner = kernel.kernel if isinstance(kernel, OnColumns) else kernel
             if not isinstance(inner, PROVEN):
-                stack.leading[k] = check_gram(stack.leading[k], f"the Gram matrix of kernel {kernel_name(kernel)!r}")
+                name = f"the Gram matrix of kernel {kernel_name(kernel)!r}"
+                stack.leading[k] = check_gram(stack.leading[k], name, up_to_constant=True)
         return merged, stack
 
     def _resolve(self, X, weight) -> list[Any]:

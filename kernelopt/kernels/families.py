@@ -6,7 +6,7 @@ result as an estimator's `kernels`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -29,8 +29,8 @@ def scale_gamma(X, sample_weight=None) -> float:
     n, d = X.shape
     p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
     if sparse.issparse(X):
-        mean, square = float(p @ X.sum(axis=1)) / d, float(p @ X.multiply(X).sum(axis=1)) / d
-        variance = square - mean**2
+        mean = float(p @ np.ravel(X.sum(axis=1))) / d
+        variance = float(p @ np.ravel(X.multiply(X).sum(axis=1))) / d - mean**2
     else:
         mean = float(p @ X.sum(axis=1)) / d
         variance = float(p @ ((X - mean) ** 2).sum(axis=1)) / d
@@ -61,7 +61,7 @@ def per_feature(X, sample_weight=None, *, factors: Sequence[float] = (1.0,)) -> 
 
 
 def per_group(
-    X, sample_weight=None, *, groups: dict[str, Sequence[int]], factors: Sequence[float] = (1.0,)
+    X, sample_weight=None, *, groups: Mapping[str, Sequence[int]], factors: Sequence[float] = (1.0,)
 ) -> list[Kernel]:
     """Gaussian kernels on each named group of columns, each with the scale of its own columns."""
     out: list[Kernel] = []

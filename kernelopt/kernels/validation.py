@@ -8,11 +8,12 @@ from scipy import linalg
 from kernelopt.errors import NotPSDError
 
 
-def check_gram(K: np.ndarray, name: str = "K") -> np.ndarray:
-    """Return K, symmetric to the last bit, or raise an error that says what is wrong with it.
+def check_gram(K: np.ndarray, name: str = "K", *, up_to_constant: bool = False) -> np.ndarray:
+    r"""Return K, symmetric to the last bit, or raise an error that says what is wrong with it.
 
     What rounding explains is accepted: a negative eigenvalue or an asymmetry of some machine
-    epsilons times n times the trace. Nothing larger is repaired.
+    epsilons times n times the trace (for a matrix of integer type: n units, since its entries were rounded to one). Nothing
+    larger is repaired.
 
     Parameters
     ----------
@@ -20,6 +21,10 @@ def check_gram(K: np.ndarray, name: str = "K") -> np.ndarray:
         Candidate Gram matrix.
     name : str
         What to call it in an error.
+    up_to_constant : bool
+        Ask only that :math:`v^\top K v \ge 0` where :math:`1^\top v = 0` (conditionally positive
+        semidefinite, as :math:`-\|x - z\|^2` is): enough for a machine with an intercept, which sees
+        no other v.
 
     Raises
     ------
@@ -33,40 +38,46 @@ def check_gram(K: np.ndarray, name: str = "K") -> np.ndarray:
     >>> check_gram(np.array([[1.0, 2.0], [2.0, 1.0]]))
     Traceback (most recent call last):
     ...
-    kernelopt.errors.NotPSDError: K of shape (2, 2) is not positive semidefinite: smallest eigenvalue -1.0e+00, ...
+    kernelopt.errors.NotPSDError: K of shape (2, 2) is not positive semidefinite: ...
     """
     K = np.asarray(K)
     if K.ndim != 2 or K.shape[0] != K.shape[1]:
         raise ValueError(f"{name} must be a square matrix, found shape {K.shape}")
     if not np.isfinite(K).all():
         raise ValueError(f"{name} contains NaN or infinity; a Gram matrix must be finite")
-    eps = _precision(K)
     size = float(np.abs(K).max(initial=0.0))
-    asymmetry = float(np.abs(K - K.T).max(initial=0.0))
-    if asymmetry > 100 * eps * size:
+    if size == 0.0:
+        return K
+    # In units of the largest entry, so that entries near 1e300 or 1e-300 neither overflow nor vanish.
+    error, unit = _entry_error(K, size), K / size
+    asymmetry = float(np.abs(unit - unit.T).max())
+    if asymmetry > 100 * error:
         raise NotPSDError(
             f"{name} of shape {K.shape} is not symmetric: entries differ from their mirror images by up to "
-            f"{asymmetry:.1e}, but rounding explains only {100 * eps * size:.1e}. Pass a kernel with k(x, z) = k(z, x)."
+            f"{asymmetry * size:.1e}, but rounding explains only {100 * error * size:.1e}. "
+            f"Pass a kernel with k(x, z) = k(z, x)."
         )
     if asymmetry > 0:
         K = (K + K.T) / 2
-    # Scaled to a unit largest entry, so that entries near 1e±300 neither overflow nor vanish.
-    unit = K / size if size > 0 else K
-    slack = 10 * eps * len(K) * max(float(np.trace(unit, dtype=float)), eps)
+        unit = K / size
+    if up_to_constant:
+        unit = unit - unit.mean(axis=0) - unit.mean(axis=1)[:, None] + unit.mean()
+    integral = np.issubdtype(K.dtype, np.integer)
+    slack = len(K) / size if integral else 10 * error * len(K) * max(float(np.trace(unit, dtype=float)), 1.0)
     if not _positive_definite(unit, slack):
         smallest = float(linalg.eigvalsh(unit.astype(float), subset_by_index=[0, 0])[0])
         if smallest < -slack:
             raise NotPSDError(
-                f"{name} of shape {K.shape} is not positive semidefinite: smallest eigenvalue "
-                f"{smallest * size:.1e}, but rounding explains only {-slack * size:.1e}. "
+                f"{name} of shape {K.shape} is not {'conditionally ' * up_to_constant}positive semidefinite: "
+                f"smallest eigenvalue {smallest * size:.1e}, but rounding explains only {-slack * size:.1e}. "
                 f"Use a positive semidefinite kernel."
             )
     return K
 
 
-def _precision(K: np.ndarray) -> float:
-    """Return the machine epsilon of the entries: single precision counts, in whatever type it is kept."""
-    single = K.dtype == np.float32 or np.array_equal(K, K.astype(np.float32))
+def _entry_error(K: np.ndarray, size: float) -> float:
+    """Return the relative precision of the entries; single precision counts, in whatever type it is kept."""
+    single = K.dtype == np.float32 or (size < 3e38 and np.array_equal(K, K.astype(np.float32)))
     return float(np.finfo(np.float32 if single else np.float64).eps)
 
 

@@ -21,7 +21,7 @@ UNSOLVED = Certificate(np.inf, -np.inf, np.inf, 1.0)
 class Conic:
     r"""Second-order cone program of the dual, solved by Clarabel.
 
-    With factors :math:`K_k = L_k L_k^\top` it maximises :math:`\varphi(a) - t` subject to
+    With factors :math:`L_k L_k^\top` of the centred :math:`K_k` (V(a) is balanced) it maximises :math:`\varphi(a) - t` subject to
     :math:`\tfrac12 \|L_k^\top V(a)\|_F^2 \le t` for each kernel and a in A. The weights are the multipliers of
     those constraints; the intercepts are those of the balance (eq. (39) of [lanckriet2004]_, halved).
 
@@ -104,7 +104,8 @@ class Conic:
 
 
 def _factor(K: np.ndarray) -> np.ndarray:
-    """Return L with K = L L', without directions that rounding explains."""
+    """Return L with v'Kv = |L'v|² for balanced v, without directions that rounding explains."""
+    K = K - K.mean(axis=0) - K.mean(axis=1)[:, None] + K.mean()
     values, vectors = linalg.eigh((K + K.T) / 2)
     keep = values > 1e-12 * max(float(values[-1]), 0.0)
     return vectors[:, keep] * np.sqrt(values[keep])

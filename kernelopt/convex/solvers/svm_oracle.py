@@ -29,7 +29,8 @@ class FixedKernelSolution:
     free : array of int
         Samples strictly inside the box.
     factor : array or None
-        Cholesky factor of the kernel on the free samples, when there are some.
+        Cholesky factor of the kernel on the free samples, projected onto the complement of the
+        constant; None when fewer than two samples are free.
     """
 
     a: np.ndarray
@@ -40,14 +41,14 @@ class FixedKernelSolution:
     def curvature(self, P: np.ndarray) -> np.ndarray:
         r"""Return the second derivative of :math:`\omega` along kernels whose products K_k v are the rows of P.
 
-        .. math:: P_F \Pi P_F^\top, \quad \Pi = K_{FF}^{-1} - K_{FF}^{-1} 1 1^\top K_{FF}^{-1} / (1^\top K_{FF}^{-1} 1)
+        .. math:: P_F \Pi P_F^\top, \qquad \Pi = Q (Q^\top K_{FF} Q)^{-1} Q^\top,
+
+        with Q an orthonormal basis of the vectors on F that sum to zero.
         """
         if self.factor is None:
             return np.zeros((len(P), len(P)))
-        half = linalg.solve_triangular(self.factor, P[:, self.free].T, lower=True, check_finite=False)
-        one = linalg.solve_triangular(self.factor, np.ones(len(self.free)), lower=True, check_finite=False)
-        along = one @ half / np.sqrt(one @ one)
-        return half.T @ half - np.outer(along, along)
+        half = linalg.solve_triangular(self.factor, _balanced(P[:, self.free].T), lower=True, check_finite=False)
+        return half.T @ half
 
 
 def solve_svm(K: np.ndarray, y: np.ndarray, upper: np.ndarray, tol: float) -> FixedKernelSolution:
@@ -80,21 +81,20 @@ def _polished(K, y, upper, a, intercept, tol) -> FixedKernelSolution:
     if len(free) == 0:
         return FixedKernelSolution(a, intercept, free, None)
     capped = np.flatnonzero(a >= upper - inside)
-    K_free = K[np.ix_(free, free)]
-    ridge = 1e-12 * float(np.trace(K_free)) / len(free)
-    try:
-        factor = linalg.cholesky(K_free + ridge * np.eye(len(free)), lower=True, check_finite=False)
-    except linalg.LinAlgError:
-        ridge *= 1e4
-        try:
-            factor = linalg.cholesky(K_free + ridge * np.eye(len(free)), lower=True, check_finite=False)
-        except linalg.LinAlgError:
-            return FixedKernelSolution(a, intercept, free, None)
     v_capped = (y * upper)[capped]
-    rhs = y[free] - K[np.ix_(free, capped)] @ v_capped
-    solved = linalg.cho_solve((factor, True), np.column_stack([rhs, np.ones(len(free))]), check_finite=False)
-    b = float((solved[:, 0].sum() + v_capped.sum()) / solved[:, 1].sum())
-    a_free = y[free] * (solved[:, 0] - b * solved[:, 1])
+    K_free = K[np.ix_(free, free)]
+    # On the free samples v = mean + Q u: the mean is fixed by the balance, u by the optimality conditions.
+    mean = np.full(len(free), -v_capped.sum() / len(free))
+    rest = y[free] - K[np.ix_(free, capped)] @ v_capped - K_free @ mean
+    factor = _factor(_balanced(_balanced(K_free).T).T)
+    if len(free) == 1:
+        v_free = mean
+    elif factor is None:
+        return FixedKernelSolution(a, intercept, free, None)
+    else:
+        v_free = mean + _spread(linalg.cho_solve((factor, True), _balanced(rest), check_finite=False))
+    b = float(np.mean(rest - K_free @ (v_free - mean)))
+    a_free = y[free] * v_free
     if np.isfinite(a_free).all() and (a_free >= 0).all() and (a_free <= upper[free]).all():
         polished = np.zeros_like(a)
         polished[capped] = upper[capped]
@@ -105,3 +105,33 @@ def _polished(K, y, upper, a, intercept, tol) -> FixedKernelSolution:
         if wrong.max() <= tol:
             return FixedKernelSolution(polished, b, free, factor)
     return FixedKernelSolution(a, intercept, free, factor)
+
+
+def _balanced(A: np.ndarray) -> np.ndarray:
+    """Return Q'A for an orthonormal basis Q of the vectors that sum to zero: a Householder reflection, less a row."""
+    m = len(A)
+    u = np.ones(m)
+    u[0] += np.sqrt(m)
+    return (A - np.multiply.outer(u, (2.0 / (u @ u)) * (u @ A)))[1:]
+
+
+def _spread(x: np.ndarray) -> np.ndarray:
+    """Return Q x, the inverse of `_balanced` on vectors that sum to zero."""
+    m = len(x) + 1
+    u = np.ones(m)
+    u[0] += np.sqrt(m)
+    padded = np.append(0.0, x)
+    return padded - (2.0 / (u @ u)) * (u @ padded) * u
+
+
+def _factor(K: np.ndarray) -> np.ndarray | None:
+    """Return the Cholesky factor of K plus the smallest of two ridges that makes it definite."""
+    if len(K) == 0:
+        return None
+    size = float(np.trace(K)) / len(K)
+    for ridge in (1e-12, 1e-8):
+        try:
+            return linalg.cholesky(K + ridge * size * np.eye(len(K)), lower=True, check_finite=False)
+        except linalg.LinAlgError:
+            continue
+    return None

@@ -193,7 +193,7 @@ class _Run:
     def intercepts(self, F: np.ndarray, machines: Sequence[FixedKernelSolution]) -> np.ndarray:
         """Keep the polished intercept, exact where samples are free; minimise the loss where none is."""
         best = self.problem.criterion.best_intercept(F, self.problem.Y, self.problem.w)
-        return np.array([b if m.factor is None else m.intercept for b, m in zip(best, machines, strict=True)])
+        return np.array([m.intercept if len(m.free) else b for b, m in zip(best, machines, strict=True)])
 
     def raise_dual(self, a: np.ndarray, q: np.ndarray) -> None:
         dual = self.problem.criterion.phi(a) - self.problem.kernel_set.support(q)
