@@ -60,7 +60,8 @@ def sobel(n_filters, kernel_size, channels=1, images=None, random_state=None) ->
 def gabor(n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
     r"""Gabor filters: plane waves under a Gaussian, models of simple cells of the visual cortex.
 
-    .. math:: W(u, v) = e^{-(u^2 + v^2) / 2 \sigma^2} \cos(2 \pi (u \cos\theta + v \sin\theta) / \lambda + \varphi),
+    .. math:: W(u, v) = e^{-(u^2 + v^2) / 2 \sigma^2}
+              \cos(2 \pi (u \cos\theta + v \sin\theta) / \lambda + \varphi),
 
     with :math:`\sigma = 0.4 \lambda`, then made zero-mean and unit-norm. The bank runs over at least
     four orientations :math:`\theta` in :math:`[0, \pi)` (fastest), the phases of an edge
@@ -186,7 +187,9 @@ def patch_pca(n_filters, kernel_size, channels=1, images=None, random_state=None
     >>> patch_pca(4, 3, images=images, random_state=0).shape
     (4, 1, 3, 3)
     """
-    _need_at_most("patch_pca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}")
+    _need_at_most(
+        "patch_pca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}"
+    )
     patches = draw_patches("patch_pca", images, kernel_size, channels, np.random.default_rng(random_state))
     vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False)))[1][:, ::-1].T[:n_filters]
     peak = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
@@ -286,7 +289,9 @@ def make_bank(
     filters = np.asarray(make(n_filters, kernel_size, channels, images, random_state), dtype=np.float64)
     expected = (n_filters, channels, kernel_size, kernel_size)
     if filters.shape != expected or not np.isfinite(filters).all():
-        raise ValueError(f"bank={bank!r} returned shape {filters.shape}, but expected finite filters {expected}.")
+        raise ValueError(
+            f"bank={bank!r} returned shape {filters.shape}, but expected finite filters {expected}."
+        )
     return filters
 
 
@@ -320,7 +325,9 @@ def _spherical_kmeans(points: np.ndarray, n_clusters: int, rng: np.random.Genera
         similarity = points @ centroids.T
         nearest = np.abs(similarity).argmax(axis=1)
         code = np.zeros_like(similarity)
-        np.put_along_axis(code, nearest[:, None], np.take_along_axis(similarity, nearest[:, None], axis=1), axis=1)
+        np.put_along_axis(
+            code, nearest[:, None], np.take_along_axis(similarity, nearest[:, None], axis=1), axis=1
+        )
         centroids = _unit(code.T @ points + centroids)
     return centroids
 

@@ -54,7 +54,7 @@ def as_images(
     return X if image_format == "channels_first" else np.moveaxis(X, -1, 1)
 
 
-def validate_images(estimator, X, y=None, *, reset: bool):
+def validate_images(estimator, X, y="no_validation", *, reset: bool):
     """Check the `X` (and `y`) given to a scikit-learn estimator and return them with `X` as images.
 
     Works like :func:`sklearn.utils.validation.validate_data`, for images. With ``reset=True``
@@ -65,7 +65,9 @@ def validate_images(estimator, X, y=None, *, reset: bool):
     Parameters
     ----------
     estimator : estimator with parameters `image_shape` and `image_format`
-    X, y : array-like
+    X : array-like
+    y : array-like, optional
+        Labels; None is an error for estimators that need them.
     reset : bool
         True in fit.
 
@@ -74,13 +76,13 @@ def validate_images(estimator, X, y=None, *, reset: bool):
     images of shape (n, c, h, w), or the pair (images, y)
     """
     image_shape, image_format = estimator.image_shape, estimator.image_format
-    n_axes = np.ndim(X) if not hasattr(X, "ndim") else X.ndim
+    n_axes = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
     if n_axes > 2:  # scikit-learn counts the features of rows, so images are validated as rows
         X = check_array(X, dtype=np.float32, allow_nd=True, input_name="X")
         shape = _one_image_shape(X.shape, image_shape, image_format)
         X = X.reshape(len(X), -1)
-    pair = validate_data(estimator, X, *(() if y is None else (y,)), reset=reset, dtype=np.float32)
-    rows = pair if y is None else pair[0]
+    checked = validate_data(estimator, X, y, reset=reset, dtype=np.float32)
+    rows, labels = checked if isinstance(checked, tuple) else (checked, None)
     if n_axes <= 2:
         known = image_shape if reset or image_shape != "auto" else _outer_shape(estimator)
         shape = _one_image_shape(rows.shape, known, image_format)
@@ -92,7 +94,7 @@ def validate_images(estimator, X, y=None, *, reset: bool):
             f"X holds images of shape (channels, height, width) = {images.shape[1:]}, but "
             f"{type(estimator).__name__} was fitted on images of shape {estimator.image_shape_}."
         )
-    return images if y is None else (images, pair[1])
+    return images if labels is None else (images, labels)
 
 
 def windows(images: np.ndarray, kernel_size: int) -> np.ndarray:

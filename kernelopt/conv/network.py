@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class ConvNet(nn.Module):
     def __init__(self, layers: Sequence[ConvLayer], image_shape: tuple[int, ...], n_classes: int):
         super().__init__()
         self.layers = tuple(layers)
-        self.convs = nn.ModuleList()
+        convs: list[nn.Conv2d] = []
         self.pools: list[tuple[int, int]] = []
         c, h, w = image_shape
         for layer in self.layers:
@@ -58,13 +59,13 @@ class ConvNet(nn.Module):
                 nn.Conv2d, c, layer.filters, layer.kernel_size, padding=layer.kernel_size // 2
             )
             conv.requires_grad_(bool(layer.trainable))
-            self.convs.append(conv)
+            convs.append(conv)
             self.pools.append(pool)
             c, h, w = layer.filters, h // pool[0], w // pool[1]
+        self.convs = nn.ModuleList(convs).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = nn.utils.skip_init(nn.Linear, c * h * w, n_classes)
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
-        self.to(memory_format=torch.channels_last)
 
     @property
     def n_frozen(self) -> int:
@@ -75,16 +76,22 @@ class ConvNet(nn.Module):
     def maps(self, x: torch.Tensor, start: int = 0, stop: int | None = None) -> torch.Tensor:
         """Apply the convolutional layers ``start:stop`` to their input `x` (n, c, h, w)."""
         for i in range(len(self.layers))[start:stop]:
-            x = F.relu(F.max_pool2d(self._correlate(i, x), self.pools[i]))  # commute; fewer entries to rectify
+            x = F.relu(F.max_pool2d(self.correlate(i, x), self.pools[i]))  # commute; fewer entries to rectify
         return x
 
     def forward(self, x: torch.Tensor, start: int = 0) -> torch.Tensor:
         """Return the logits (n, n_classes); `x` is the input of layer `start`."""
         return self.head(self.maps(x, start).flatten(1))
 
-    def _correlate(self, i: int, x: torch.Tensor) -> torch.Tensor:
+    def correlate(self, i: int, x: torch.Tensor) -> torch.Tensor:
+        """Return what layer `i` computes before pooling and rectification, of the size of its input."""
         y = self.convs[i](x)
-        return y if y.shape[2:] == x.shape[2:] else y[..., 1:, 1:]  # an even filter gives a row and column too many
+        return y if y.shape[2:] == x.shape[2:] else y[..., 1:, 1:]  # an even filter gives one row too many
+
+    @property
+    def filters(self) -> list[torch.Tensor]:
+        """Filters of each layer, of shape (filters, channels, kernel_size, kernel_size)."""
+        return [cast(nn.Conv2d, conv).weight for conv in self.convs]
 
 
 def start_network(
@@ -121,20 +128,20 @@ def start_network(
     --------
     >>> images = np.random.default_rng(0).normal(size=(20, 1, 8, 8)).astype("float32")
     >>> network = start_network([ConvLayer(4, 3, bank="gabor")], images, n_classes=2, seed=0)
-    >>> round(float(network._correlate(0, torch.from_numpy(images)).var(dim=(0, 2, 3))[0]), 3)
+    >>> round(float(network.correlate(0, torch.from_numpy(images)).var(dim=(0, 2, 3))[0]), 3)
     1.0
     """
     network = ConvNet(layers, images.shape[1:], n_classes)
     chosen = np.random.default_rng(seed).permutation(len(images))[:sample]
     x = torch.from_numpy(np.ascontiguousarray(images[chosen], dtype=np.float32))
     with torch.no_grad():
-        for i, (layer, conv) in enumerate(zip(network.layers, network.convs, strict=True)):
+        for i, (layer, weight) in enumerate(zip(network.layers, network.filters, strict=True)):
             shape = layer.filters, layer.kernel_size, x.shape[1]
             filters = make_bank(layer.bank, *shape, images=x.numpy(), random_state=[seed, i])
-            conv.weight.copy_(torch.from_numpy(filters))
-            spread = network._correlate(i, x).std(dim=(0, 2, 3), correction=0)
+            weight.copy_(torch.from_numpy(filters))
+            spread = network.correlate(i, x).std(dim=(0, 2, 3), correction=0)
             # A filter with constant responses, as on blank images, has no scale to set and keeps its own.
-            conv.weight /= torch.where(spread > 1e-6, spread, 1.0)[:, None, None, None]
+            weight /= torch.where(spread > 1e-6, spread, 1.0)[:, None, None, None]
             x = network.maps(x, i, i + 1)
     return network
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import cast
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_scalar
 
 from kernelopt.conv.network import ConvNet, in_batches
 from kernelopt.conv.recorder import Recorder
@@ -22,8 +24,9 @@ except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
 
-CHANNELS_LAST = torch.channels_last  # the layout in which the CPU convolves fastest: ten times for one channel
-DEVICES = ("auto", "cpu", "cuda")
+CHANNELS_LAST = (
+    torch.channels_last
+)  # the layout in which the CPU convolves fastest: ten times for one channel
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,36 @@ class Recipe:
         Compute the outputs of the layers before the first trainable one once, not in every epoch. The
         results are the same up to rounding; False is there to show it.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a number has another type or lies outside its range.
+
     References
     ----------
     I. Loshchilov, F. Hutter: Decoupled weight decay regularization. ICLR 2019.
+
+    Examples
+    --------
+    >>> Recipe(epochs=10).batch_size
+    64
     """
 
     epochs: int
     batch_size: int = 64
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-4
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.1
     label_smoothing: float = 0.0
     reuse_frozen: bool = True
+
+    def __post_init__(self):
+        check_scalar(self.epochs, "epochs", Integral, min_val=1)
+        check_scalar(self.batch_size, "batch_size", Integral, min_val=1)
+        check_scalar(self.learning_rate, "learning_rate", Real, min_val=0, include_boundaries="neither")
+        check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
+        check_scalar(
+            self.label_smoothing, "label_smoothing", Real, min_val=0, max_val=1, include_boundaries="left"
+        )
 
 
 @dataclass(frozen=True)
@@ -74,14 +96,15 @@ class Outcome:
 
 def train(
     network: ConvNet,
-    images: torch.Tensor,
-    labels: torch.Tensor,
+    images: np.ndarray,
+    labels: np.ndarray,
     recipe: Recipe,
     recorder: Recorder,
     seed: int,
+    device: torch.device | str = "cpu",
     progress: Callable = iter,
 ) -> Outcome:
-    """Train `network` in place; images (n, c, h, w), labels (n,) and network live on one device.
+    """Move the trainable parameters of `network`, in place, towards a smaller loss on the images.
 
     An interrupt from the keyboard ends the training early, with a ConvergenceWarning; the network keeps
     what it has learned.
@@ -89,12 +112,15 @@ def train(
     Parameters
     ----------
     network : ConvNet
-    images : tensor of shape (n, c, h, w)
-    labels : integer tensor of shape (n,)
+    images : array of shape (n, c, h, w)
+    labels : integer array of shape (n,)
+        In 0, ..., n_classes - 1.
     recipe : Recipe
     recorder : Recorder
     seed : int
         Of the order of the images, and of nothing else.
+    device : torch.device or str
+        The network and all images are moved there; the network stays there.
     progress : callable
         Wraps the iterable of epochs, to show a progress bar.
 
@@ -107,8 +133,11 @@ def train(
     FloatingPointError
         If the loss is no longer finite.
     """
+    network.to(device)
+    targets = torch.from_numpy(labels).to(device)
     first = network.n_frozen if recipe.reuse_frozen else 0
-    inputs = in_batches(lambda x: network.maps(x, stop=first), images).contiguous(memory_format=CHANNELS_LAST)
+    x = torch.from_numpy(images).to(device, memory_format=CHANNELS_LAST)
+    inputs = in_batches(lambda batch: network.maps(batch, stop=first), x) if first else x
     n_batches = math.ceil(len(inputs) / recipe.batch_size)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -120,8 +149,8 @@ def train(
         schedule.step()
 
     def sweep(order: torch.Tensor, after_batch: Callable[[], None]) -> tuple[float, float, float]:
-        batches = order.to(labels.device).tensor_split(n_batches)
-        return _sweep(network, inputs, labels, batches, recipe, first, after_batch)
+        batches = order.to(device).tensor_split(n_batches)
+        return _sweep(network, inputs, targets, batches, recipe, first, after_batch)
 
     everything = torch.arange(len(inputs))
     shuffle = torch.Generator().manual_seed(seed)
@@ -138,7 +167,9 @@ def train(
                 )
             recorder.record(epoch, *numbers, first_filters(network))
     except KeyboardInterrupt:
-        message = f"training was interrupted in epoch {epoch} of {recipe.epochs}; the network is as it was then"
+        message = (
+            f"training was interrupted in epoch {epoch} of {recipe.epochs}; the network is as it was then"
+        )
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     end = sweep(everything, after_batch=_nothing)
     network.zero_grad()
@@ -165,7 +196,7 @@ def _sweep(
         network.zero_grad()
         loss.backward()
         for gradient, parameter in zip(gradients, parameters, strict=True):
-            gradient.add_(parameter.grad, alpha=len(batch) / len(labels))
+            gradient.add_(cast(torch.Tensor, parameter.grad), alpha=len(batch) / len(labels))
         loss_sum += loss.detach() * len(batch)
         hits += (logits.detach().argmax(dim=1) == labels[batch]).sum()
         after_batch()
@@ -190,54 +221,17 @@ def one_cycle(progress: float, warm_up: float = 0.2) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
 
 
-def auto_epochs(n_images: int, batch_size: int, least_steps: int = 600, least_epochs: int = 10) -> int:
+def auto_epochs(n_images: int, batch_size: int, least_steps: int = 300, least_epochs: int = 10) -> int:
     """Return enough epochs for `least_steps` gradient steps, and never fewer than `least_epochs`.
 
     Examples
     --------
     >>> auto_epochs(200, 64), auto_epochs(2000, 64), auto_epochs(60000, 64)
-    (150, 19, 10)
+    (75, 10, 10)
     """
     return max(least_epochs, math.ceil(least_steps / math.ceil(n_images / batch_size)))
 
 
 def first_filters(network: ConvNet) -> np.ndarray:
     """Return a copy of the first layer's filters, (F, c, k, k)."""
-    return network.convs[0].weight.detach().cpu().numpy().copy()
-
-
-def find_device(device: str) -> torch.device:
-    """Return the device of the given name; "auto" is CUDA if there is a GPU, else the CPU.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or CUDA is asked for and there is none.
-
-    Examples
-    --------
-    >>> find_device("cpu")
-    device(type='cpu')
-    """
-    if device not in DEVICES:
-        raise ValueError(f"device={device!r}, but expected one of {DEVICES}.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device='cuda', but torch finds no CUDA device here. Pass device='cpu' or 'auto'.")
-    use_cuda = device == "cuda" or device == "auto" and torch.cuda.is_available()
-    return torch.device("cuda" if use_cuda else "cpu")
-
-
-@contextmanager
-def reproducible(threads: int) -> Iterator[None]:
-    """Run torch with this many threads and deterministic, full-precision convolutions; then restore both.
-
-    The same seed gives the same bits only for the same number of threads. One is the default because
-    on a busy machine two were measured to be twenty times slower.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    return network.filters[0].detach().cpu().numpy().copy()

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Protocol
+from typing import IO, Any, cast
 
 from kernelopt.datasets.errors import DatasetCorruptError
 
@@ -32,14 +32,10 @@ _UNREADABLE = (
 )
 
 
-class _Readable(Protocol):
-    def read(self, size: int = ..., /) -> bytes: ...
-
-
 class _Bounded:
     """A stream that refuses to give more than `limit` bytes: what stops a decompression bomb."""
 
-    def __init__(self, stream: _Readable, limit: int, what: str) -> None:
+    def __init__(self, stream: IO[bytes], limit: int, what: str) -> None:
         self._stream, self._left, self._limit, self._what = stream, limit, limit, what
 
     def read(self, size: int) -> bytes:
@@ -90,7 +86,7 @@ def read_members(path: Path, limits: Mapping[str, int]) -> dict[str, bytes]:
     Parameters
     ----------
     path : Path
-        A ``.zip``, a ``.deb``, or a tar file compressed or not (``.tgz``, ``.tar.gz``, ``.tar.xz``, ``.tar``).
+        A ``.zip``, a ``.deb``, or a tar file: ``.tar``, ``.tgz``, ``.tar.gz`` or ``.tar.xz``.
     limits : mapping of str to int
         Name of every wanted file, without folder, to the most bytes its content may have.
         A member called ``name.gz`` is taken for ``name`` and decompressed.
@@ -120,7 +116,7 @@ def read_members(path: Path, limits: Mapping[str, int]) -> dict[str, bytes]:
 
 def _content(stream: IO[bytes], name: str, limit: int, what: str) -> bytes:
     if name.endswith(".gz"):
-        stream = gzip.GzipFile(fileobj=stream)
+        stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
     return _Bounded(stream, limit, what).read(limit + 1)
 
 
@@ -130,12 +126,12 @@ def _wanted(member: str, limits: Mapping[str, int]) -> str | None:
     if path.is_absolute() or ".." in path.parts or "\\" in member:
         return None
     name = path.name.removesuffix(".gz")
-    return name if name in limits else path.name if path.name in limits else None
+    return name if name in limits else None
 
 
 def _from_tar(stream: IO[bytes], name: str, limits: Mapping[str, int], what: str) -> dict[str, bytes]:
     if name.endswith((".gz", ".tgz")):
-        stream = gzip.GzipFile(fileobj=stream)
+        stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
     elif name.endswith(".xz"):
         stream = lzma.LZMAFile(stream)
     elif not name.endswith(".tar"):
@@ -159,7 +155,7 @@ def _from_zip(stream: IO[bytes], limits: Mapping[str, int], what: str) -> dict[s
     found: dict[str, bytes] = {}
     with zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
-            key = _wanted(member.filename, limits)
+            key = None if member.is_dir() else _wanted(member.filename, limits)
             if key is None or key in found:
                 continue
             with archive.open(member) as content:

@@ -96,7 +96,9 @@ class Entry:
     def from_json(cls, name: str, value: Mapping[str, Any]) -> Entry:
         """Return the entry of a manifest's object; an unknown key is an error."""
         parts = tuple(Part(**part) for part in value["parts"])
-        rest = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "parts"}
+        rest: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "parts"
+        }
         return cls(name=name, parts=parts, **rest)
 
 

@@ -76,7 +76,17 @@ def describe(data_home: str | os.PathLike[str] | None = None) -> list[Row]:
             status, where = "absent", " && ".join(commands(entry, data_home))
         classes = None if entry.classes is None else len(entry.classes)
         rows.append(
-            Row(entry.name, entry.task, entry.rows, entry.rows_test, entry.shape, classes, entry.licence, status, where)
+            Row(
+                entry.name,
+                entry.task,
+                entry.rows,
+                entry.rows_test,
+                entry.shape,
+                classes,
+                entry.licence,
+                status,
+                where,
+            )
         )
     return rows
 
@@ -97,21 +107,23 @@ def table(rows: Iterable[Row]) -> str:
     --------
     >>> from kernelopt import datasets
     >>> print(datasets.table(datasets.describe()[:2]))
-    name                      rows  shape  classes  where     licence
-    breast_cancer_original     699      9        2  packaged  CC BY 4.0 (UCI ...)
-    breast_cancer_diagnostic   569     30        2  packaged  CC BY 4.0 (UCI ...)
+    name                      rows  shape  classes  licence               where
+    breast_cancer_original     699      9        2  CC BY 4.0 (UCI ...)   packaged
+    breast_cancer_diagnostic   569     30        2  CC BY 4.0 (UCI ...)   packaged
     """
     rows = list(rows)
-    cells = [("name", "rows", "shape", "classes", "where", "licence")]
+    cells = [("name", "rows", "shape", "classes", "licence", "where")]
     for row in rows:
         n = f"{row.n}" if row.n_test is None else f"{row.n}+{row.n_test}"
         shape = "x".join(map(str, row.shape))
         where = "to fetch" if row.status == "absent" else row.where
-        cells.append((row.name, n, shape, str(row.classes or "-"), where, row.licence))
+        cells.append((row.name, n, shape, str(row.classes or "-"), row.licence, where))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     align = "<>>><<"
     lines = [
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(line, align, widths, strict=True)).rstrip()
+        "  ".join(
+            f"{cell:{side}{width}}" for cell, side, width in zip(line, align, widths, strict=True)
+        ).rstrip()
         for line in cells
     ]
     absent = [row for row in rows if row.status == "absent"]

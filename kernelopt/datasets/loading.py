@@ -50,8 +50,7 @@ def load(name: str, data_home: str | os.PathLike[str] | None = None) -> Dataset:
     -----
     The digests are of the uncompressed files. Those of USPS, Pima and Boston housing are of the
     numbers read, because copies differ in how they write them. Those of CIFAR-10 and SVHN are the
-    ones published for the official files; all others were computed from copies that two independent
-    sources agree on.
+    ones published for the official files; all others were computed from the copies that `source` names.
 
     Examples
     --------
@@ -153,7 +152,7 @@ def _checked(location: Location, index: int, content: bytes) -> str:
     found = _sha256(content)
     if part.sha256 is not None and found != part.sha256:
         path = str(location.files[index]) if location.files else f"{location.where}: {part.name}"
-        what = f"its content, {len(content)} bytes where {part.size} are expected,"
+        what = f"its {len(content)} bytes (expected: {part.size})"
         raise _mismatch(location, path, what, found, part.sha256)
     return found
 
@@ -167,7 +166,8 @@ def _mismatch(location: Location, path: str, what: str, found: str, expected: st
         f"{entry.folders[0] or entry.name}/."
     )
     return DatasetCorruptError(
-        f"{path} is not the file of {entry.name!r}: {what} has sha256 {found}, expected {expected}. {cure}"
+        f"{path} is not the file of {entry.name!r}: the sha256 of {what} is {found}, "
+        f"expected {expected}. {cure}"
     )
 
 

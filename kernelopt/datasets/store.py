@@ -42,7 +42,8 @@ class Location:
         absent = [part.name for part in parts if part.name not in found]
         if absent:
             raise DatasetCorruptError(
-                f"{self.where} does not hold {', '.join(absent)}, which {self.entry.name!r} needs. Fetch it again."
+                f"{self.where} does not hold {', '.join(absent)}, which {self.entry.name!r} needs. "
+                "Fetch it again."
             )
         return [found[part.name] for part in parts]
 
@@ -90,7 +91,9 @@ def locate(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> Loc
     """
     for folder in folders(entry, data_home):
         files = [
-            next((path for suffix in ("", ".gz") if (path := folder / f"{part.name}{suffix}").is_file()), None)
+            next(
+                (path for suffix in ("", ".gz") if (path := folder / f"{part.name}{suffix}").is_file()), None
+            )
             for part in entry.parts
         ]
         present = tuple(path for path in files if path is not None)
@@ -118,7 +121,7 @@ def not_found(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> 
     DatasetNotFoundError
     """
     searched = folders(entry, data_home)
-    wanted = " and ".join(part.name for part in entry.parts) + " (each plain or .gz)"
+    wanted = ", ".join(part.name for part in entry.parts) + " (plain or .gz)"
     wanted += "".join(f", or {pattern}" for pattern in entry.archives)
     lines = [f"the data set {entry.name!r} is not part of kernelopt and was not found on this machine."]
     lines += [
@@ -127,12 +130,17 @@ def not_found(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> 
         for name in entry.refused
         if (folder / name).exists()
     ]
-    lines += [f"Wanted: {wanted}", f"Searched, in {'data_home, ' if data_home is not None else ''}${ENVIRONMENT} and {SYSTEM}:"]
+    lines += [
+        f"Wanted: {wanted}",
+        f"Searched, in {'data_home, ' if data_home is not None else ''}${ENVIRONMENT} and {SYSTEM}:",
+    ]
     lines += [f"  {folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in searched]
     lines += ["To get it:", *(f"  {command}" for command in commands(entry, data_home))]
     home = destination(data_home)
     if home is None:
-        lines.append(f"then load({entry.name!r}, data_home=\"~/kernelopt-data\"), or set {ENVIRONMENT} to that folder.")
+        lines.append(
+            f'then load({entry.name!r}, data_home="~/kernelopt-data"), or set {ENVIRONMENT} to that folder.'
+        )
     return DatasetNotFoundError("\n".join(lines))
 
 

@@ -16,7 +16,7 @@ LABEL = "target"
 def read_table(
     data: bytes, what: str, identifiers: Collection[str] = ()
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return features, labels and feature names of a CSV file.
+    r"""Return features, labels and feature names of a CSV file.
 
     A column in which every cell that is not empty is a number stays one column of numbers, with
     NaN where the cell is empty. Any other column becomes one indicator per value, in sorted order,
@@ -59,11 +59,14 @@ def read_table(
         raise DatasetCorruptError(f"{what} is not a CSV file with a header: {error}") from error
     if len(header) < 2 or header[-1] != LABEL or len(set(header)) < len(header):
         raise DatasetCorruptError(
-            f"{what} must have distinct columns with {LABEL!r} as the last one; its header is {','.join(header)[:200]}"
+            f"{what} must have distinct columns with {LABEL!r} as the last one; "
+            f"its header is {','.join(header)[:200]}"
         )
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
-            raise DatasetCorruptError(f"{what}, row {number} has {len(row)} cells; the header has {len(header)}")
+            raise DatasetCorruptError(
+                f"{what}, row {number} has {len(row)} cells; the header has {len(header)}"
+            )
     if not rows:
         raise DatasetCorruptError(f"{what} has a header but no rows")
     *features, labels = zip(*rows, strict=True)

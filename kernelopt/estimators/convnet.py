@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-from numbers import Integral, Real
+from collections.abc import Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
@@ -14,6 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from kernelopt.conv.images import validate_images
 from kernelopt.conv.layers import ConvLayer, build_layers
+
+if TYPE_CHECKING:
+    from kernelopt.conv.training import Recipe
 
 
 class ConvNetClassifier(ClassifierMixin, BaseEstimator):
@@ -46,7 +50,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
     pool : int or tuple of int
         Side of the cells over which maxima are taken.
     epochs : "auto" or int
-        Passes over the training images. "auto": at least 600 steps and at least 10 passes.
+        Passes over the training images. "auto": at least 300 steps and at least 10 passes.
     batch_size : int
         Images per gradient step.
     learning_rate : float
@@ -120,8 +124,8 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         pool=2,
         epochs="auto",
         batch_size=64,
-        learning_rate=3e-3,
-        weight_decay=1e-4,
+        learning_rate=1e-2,
+        weight_decay=0.1,
         label_smoothing=0.0,
         device="auto",
         threads=1,
@@ -170,10 +174,114 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         MissingExtraError
             If torch is not installed.
         """
-        import torch  # noqa: F401
-
-        from kernelopt.conv import training
+        from kernelopt.conv.devices import find_device, reproducible
         from kernelopt.conv.network import start_network
         from kernelopt.conv.recorder import Recorder
-        ...
+        from kernelopt.conv.training import first_filters, train
+
+        layers, device = self._layers(), find_device(self.device)
+        images, y = validate_images(self, X, y, reset=True)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class, {self.classes_[0]!r}, but a classifier needs at least two.")
+        self.pixel_mean_ = images.mean(axis=(0, 2, 3), dtype=np.float64)
+        spread = images.std(axis=(0, 2, 3), dtype=np.float64)
+        self.pixel_scale_ = np.where(spread > 0, spread, 1.0)  # a constant channel is only centred
+
+        recipe = self._recipe(len(images))
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        recorder = Recorder(recipe.epochs)
+        with reproducible(self.threads):
+            images = self._standardise(images).astype(np.float32)
+            network = start_network(layers, images, len(self.classes_), seed)
+            outcome = train(network, images, labels, recipe, recorder, seed, device, self._progress)
+        self.filters_ = first_filters(network)
+        self.network_ = network.to("cpu").double().requires_grad_(False)
+        self.n_iter_, self.gradient_norm_ = outcome.n_epochs, outcome.gradient_norm
+        self.history_ = recorder.history
+        self.filter_epochs_, self.filter_snapshots_ = recorder.filter_epochs, np.stack(recorder.filters)
         return self
+
+    def predict(self, X):
+        """Return the most probable class of each image, shape (n,)."""
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Return class probabilities, the softmax of the logits, of shape (n, n_classes)."""
+        return softmax(self._apply(X, lambda network, x: network(x)), axis=1)
+
+    def decision_function(self, X):
+        """Return the logits (n, n_classes); for two classes their difference (n,), second minus first."""
+        logits = self._apply(X, lambda network, x: network(x))
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def features(self, X, layer=-1):
+        """Return the outputs of a convolutional layer, for use by other learners.
+
+        Parameters
+        ----------
+        X : images as in fit
+        layer : int
+            From 0, or from the end if negative.
+
+        Returns
+        -------
+        array of shape (n, d)
+            The pooled maps, flattened in the order (filter, row, column).
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        """
+        check_is_fitted(self)
+        n_layers = len(self.network_.layers)
+        if layer not in range(-n_layers, n_layers):
+            raise ValueError(f"layer={layer!r}, but expected an integer in [{-n_layers}, {n_layers}).")
+        stop = layer % n_layers + 1
+        return self._apply(X, lambda network, x: network.maps(x, stop=stop).flatten(1))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _apply(self, X, function) -> np.ndarray:
+        """Return ``function(network, images)``, in float64 whatever the device."""
+        check_is_fitted(self)
+        from kernelopt.conv.devices import find_device, infer
+
+        images = self._standardise(validate_images(self, X, reset=False))
+        return infer(self.network_, function, images, find_device(self.device), self.threads)
+
+    def _standardise(self, images: np.ndarray) -> np.ndarray:
+        return (images - self.pixel_mean_[:, None, None]) / self.pixel_scale_[:, None, None]
+
+    def _layers(self) -> Sequence[ConvLayer]:
+        if isinstance(self.layers, str) and self.layers == "auto":
+            options = ("filters", "kernel_size", "bank", "trainable", "pool")
+            return build_layers(**{name: getattr(self, name) for name in options})
+        if isinstance(self.layers, str) or not all(isinstance(layer, ConvLayer) for layer in self.layers):
+            raise ValueError(f"layers={self.layers!r}, but expected 'auto' or a list of ConvLayer.")
+        if not self.layers:
+            raise ValueError("layers is empty, but the network needs at least one ConvLayer.")
+        return tuple(self.layers)
+
+    def _recipe(self, n_images: int) -> Recipe:
+        from kernelopt.conv.training import Recipe, auto_epochs
+
+        check_scalar(self.threads, "threads", Integral, min_val=1)
+        check_scalar(self.batch_size, "batch_size", Integral, min_val=1)
+        if isinstance(self.epochs, str) and self.epochs != "auto":
+            raise ValueError(f"epochs={self.epochs!r}, but expected 'auto' or a positive integer.")
+        epochs = auto_epochs(n_images, self.batch_size) if isinstance(self.epochs, str) else self.epochs
+        return Recipe(epochs, self.batch_size, self.learning_rate, self.weight_decay, self.label_smoothing)
+
+    def _progress(self, epochs):
+        if not self.verbose:
+            return epochs
+        from tqdm import tqdm
+
+        return tqdm(epochs, desc="epochs", unit="epoch")

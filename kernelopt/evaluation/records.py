@@ -69,3 +69,9 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain values, ready for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Record:
+        """Return the record that `to_dict` described."""
+        accuracy = values.get("accuracy")
+        return cls(**{**values, "accuracy": float("nan") if accuracy is None else accuracy})

@@ -20,6 +20,8 @@ class Gaussian:
     ----------
     gamma : float
         Inverse squared width; positive. scikit-learn's ``gamma``.
+    label : str
+        What to call the width where weights are shown; its number, unless given.
 
     Examples
     --------
@@ -29,6 +31,7 @@ class Gaussian:
     """
 
     gamma: float
+    label: str = ""
 
     def __post_init__(self):
         if not 0 < self.gamma < np.inf:
@@ -37,7 +40,7 @@ class Gaussian:
     @property
     def name(self) -> str:
         """Short name, used where weights are shown."""
-        return f"gaussian γ={self.gamma:.3g}"
+        return f"gaussian γ={self.label or format(self.gamma, '.3g')}"
 
     def __call__(self, X, Z) -> np.ndarray:
         return self.of_squared_distances(euclidean_distances(X, Z, squared=True))

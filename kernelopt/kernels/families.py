@@ -38,9 +38,21 @@ def scale_gamma(X, sample_weight=None) -> float:
 
 
 def gaussian(X, sample_weight=None, *, factors: Sequence[float] = WIDTHS) -> list[Kernel]:
-    """Gaussian kernels whose gammas are `factors` times `scale_gamma`."""
-    gamma = scale_gamma(X, sample_weight)
-    return [Gaussian(float(factor) * gamma) for factor in factors]
+    """Gaussian kernels whose gammas are `factors` times s, the `scale_gamma` of X.
+
+    Examples
+    --------
+    >>> [k.name for k in gaussian(np.eye(3), factors=(0.25, 1, 4))]
+    ['gaussian γ=s/4', 'gaussian γ=s', 'gaussian γ=4s']
+    """
+    s = scale_gamma(X, sample_weight)
+    return [Gaussian(float(factor) * s, _multiple_of_s(float(factor))) for factor in factors]
+
+
+def _multiple_of_s(factor: float) -> str:
+    if factor == 1:
+        return "s"
+    return f"{factor:g}s" if factor > 1 else f"s/{1 / factor:g}"
 
 
 def polynomial(X, sample_weight=None, *, degrees: Sequence[int] = (1, 2, 3)) -> list[Kernel]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from kernelopt.evaluation.study import MethodInfo
-from kernelopt.pages.formats import power_of_ten
+from kernelopt.pages.formats import power_of_ten, significant
 
 LEVELS = 12  # shades on either side of zero in a picture of a filter
 INSET = 0.04  # of a strip's width, left free on both sides
@@ -113,7 +114,7 @@ class Scale:
             return [v for v in grid if self.low <= v <= self.high]
         raw = (self.high - self.low) / about
         unit = 10.0 ** math.floor(math.log10(raw))
-        step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= raw * 0.999)
+        step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= raw * 0.75)
         first = math.ceil(self.low / step - 1e-9)
         return [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
@@ -131,7 +132,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: its points, and one thin thread per seed behind it."""
+    """A line of a chart: its points, and one thin thread per seed behind it.
+
+    With `markers` each point has its marker; without, as for a training curve, a few points have.
+    """
 
     label: str
     look: Look
@@ -173,15 +177,15 @@ class Chart:
     description: str
     context: Sequence[Line] = ()
     labels: bool = True
-    width: float = 400
+    width: float = 420
     height: float = 310
-    _left: float = field(default=40, repr=False)
+    _left: float = field(default=36, repr=False)
     _top: float = field(default=26, repr=False)
     _bottom: float = field(default=40, repr=False)
 
     @property
     def _right(self) -> float:
-        return 122 if self.labels else 12
+        return 132 if self.labels else 12
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
         inner_width = self.width - self._left - self._right
@@ -194,7 +198,7 @@ class Chart:
         for line in self.context:
             parts.append(tag("polyline", points=_pairs(self._at(p.x, p.y) for p in line.points), class_="context"))
         for position, line in enumerate(self.lines):
-            parts.append(self._line(line, 5.0 * (position - (len(self.lines) - 1) / 2) if line.markers else 0.0))
+            parts.append(self._line(line, position))
         if self.labels:
             parts += self._labels()
         return tag(
@@ -223,12 +227,13 @@ class Chart:
         )
         return parts
 
-    def _line(self, line: Line, shift: float) -> Markup:
+    def _line(self, line: Line, position: int) -> Markup:
+        shift = 5.0 * (position - (len(self.lines) - 1) / 2) if line.markers else 0.0
         parts = [tag("polyline", points=_pairs(self._at(*pair) for pair in t), class_="thread") for t in line.threads]
         spots = [(self._at(p.x, p.y)[0] + shift, self._at(p.x, p.y)[1], p) for p in line.points]
         if len(spots) > 1:
             parts.append(tag("polyline", points=_pairs((x, y) for x, y, _ in spots), class_="line"))
-        for x, y, point in spots if line.markers else []:
+        for x, y, point in spots if line.markers else _some(spots, position):
             marks: list[object] = [tag("title", point.title)] if point.title else []
             if point.low is not None and point.high is not None:
                 low, high = self._at(point.x, point.low)[1], self._at(point.x, point.high)[1]
@@ -240,7 +245,7 @@ class Chart:
     def _labels(self) -> list[Markup]:
         drawn = [line for line in self.lines if line.points]
         blocks = sorted(
-            ((self._at(line.points[-1].x, line.points[-1].y)[1], _wrapped(line.label, 18), line) for line in drawn),
+            ((self._at(line.points[-1].x, line.points[-1].y)[1], _wrapped(line.label, 15), line) for line in drawn),
             key=lambda block: block[0],
         )
         heights = [14.0 * len(rows) + 3 for _, rows, _ in blocks]
@@ -392,7 +397,7 @@ def log_ticks(scale: Scale, about: int = 6) -> list[tuple[float, str]]:
     """Return the labelled ticks of a logarithmic scale."""
     values = scale.ticks(about)
     decades = all(abs(math.log10(v) - round(math.log10(v))) < 1e-9 for v in values)
-    return [(v, power_of_ten(v) if decades else f"{v:g}") for v in values]
+    return [(v, power_of_ten(v) if decades else significant(v, 1)) for v in values]
 
 
 def _strip(*parts: object) -> Markup:
@@ -417,6 +422,12 @@ def _spot(position: float, drawing: Markup) -> Markup:
 
 def _dots(values: Sequence[float], scale: Scale) -> list[Markup]:
     return [tag("circle", cx=_percent(scale(value)), cy=13, r=2.4, class_="dot") for value in values]
+
+
+def _some(spots: Sequence[Any], position: int) -> list[Any]:
+    """Return about three of a line's points, others for each line of a chart."""
+    picked = {round((k + 0.15 + (position % 5) * 0.17) * (len(spots) - 1) / 3) for k in range(3)}
+    return [spots[k] for k in sorted(picked)] if spots else []
 
 
 def _spread(wanted: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
@@ -449,12 +460,9 @@ def _spread(wanted: Sequence[float], heights: Sequence[float], low: float, high:
 
 
 def _wrapped(label: str, width: int) -> list[str]:
-    """Return the label in at most two rows of about this many characters."""
-    if len(label) <= width:
-        return [label]
-    cut = label.rfind(" ", 0, width + 1)
-    first, rest = (label[:cut], label[cut + 1 :]) if cut > 0 else (label[:width], label[width:])
-    return [first, rest if len(rest) <= width else rest[: width - 1] + "…"]
+    """Return the label in at most three rows of at most this many characters."""
+    rows = wrap(label, width) or [""]
+    return rows if len(rows) <= 3 else [*rows[:2], rows[2][: width - 1] + "…"]
 
 
 def _pairs(spots: Iterable[tuple[float, float]]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from kernelopt.evaluation.statistics import Estimate
 
 MINUS = "\N{MINUS SIGN}"
+SPACE = "\N{NO-BREAK SPACE}"
 NOTHING = "\N{EN DASH}"
 
 
@@ -49,17 +50,17 @@ def points(difference: float) -> str:
 
 
 def points_interval(estimate: Estimate) -> str:
-    """Return the interval of a difference in percentage points, or nothing for one seed.
+    r"""Return the interval of a difference in percentage points, or nothing for one seed.
 
     >>> points_interval(Estimate(0.01, 0.002, 0.018, 5))
-    '[+0.2, +1.8]'
+    '[+0.2,\xa0+1.8]'
     """
-    return f"[{points(estimate.low)}, {points(estimate.high)}]" if estimate.n > 1 else ""
+    return f"[{points(estimate.low)},{SPACE}{points(estimate.high)}]" if estimate.n > 1 else ""
 
 
 def percent_interval(estimate: Estimate) -> str:
     """Return the interval of an accuracy in per cent, or nothing for one seed."""
-    return f"[{percent(estimate.low)}, {percent(estimate.high)}]" if estimate.n > 1 else ""
+    return f"[{percent(estimate.low)},{SPACE}{percent(estimate.high)}]" if estimate.n > 1 else ""
 
 
 def significant(value: float, digits: int = 2) -> str:
@@ -82,11 +83,11 @@ def significant(value: float, digits: int = 2) -> str:
 def power_of_ten(value: float) -> str:
     """Return a power of ten for an axis.
 
-    >>> power_of_ten(0.001), power_of_ten(10)
-    ('10⁻³', '10')
+    >>> power_of_ten(0.0001), power_of_ten(0.1)
+    ('10⁻⁴', '0.1')
     """
     exponent = round(math.log10(value))
-    return {0: "1", 1: "10", 2: "100"}.get(exponent, "10" + _raised(exponent))
+    return f"{10.0**exponent:g}" if -3 <= exponent <= 3 else "10" + _raised(exponent)
 
 
 def seconds(value: float) -> str:

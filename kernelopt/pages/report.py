@@ -238,7 +238,7 @@ def _accuracy_line(method: MethodInfo, results: Results, estimates: Mapping[Any,
         e = estimates[method.name, size]
         if e is not None:
             title = (
-                f"{method.label}, {formats.count(size)} training images: {formats.percent(e.mean)} % "
+                f"{method.label}, {formats.count(size)} training images: {formats.percent(e.mean)}% "
                 f"{formats.percent_interval(e)}".rstrip()
             )
             bounds = (e.low, e.high) if e.n > 1 else (None, None)
@@ -370,6 +370,9 @@ def _filters(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | Non
     chosen = max(cells, key=lambda cell: (len(data[f"{cell[0]}/{cell[1]}"]), cell[0], -cell[1]))
     group = data[f"{chosen[0]}/{chosen[1]}"]
     moving = [name for name in panels if name in group and len(group[name]["epochs"]) > 1]
+    begun = [  # frozen at the very filters from which the learned ones start
+        name for name in panels if name not in moving and moving and _same_filters(recorded, name, moving[0], 1)
+    ]
     shown = []
     for name in panels:
         if name not in group:
@@ -377,10 +380,11 @@ def _filters(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | Non
         frames, label = group[name], results.info[name].label
         twins = [results.info[other].label for other, twin in same.items() if twin == name]
         if name in moving:
-            shown.append(_panel(name, f"{label}: start", frames, 0, "first", []))
+            shown.append(_panel(name, f"{label}: start", frames, 0, "first", [results.info[other].label for other in begun]))
             shown.append(_panel(name, label, frames, -1, "moving", twins))
         else:
             shown.append(_panel(name, label, frames, -1, "still", twins))
+    shown = [p for p in shown if p["name"] not in begun]
     shown.sort(key=lambda panel: ["first", "still", "moving"].index(panel["role"]))
     moves = {
         size: (summary.curves_of(results, name, size, "filter_move"), summary.mean_curve(results, name, size, "filter_move"))
@@ -401,12 +405,14 @@ def _filters(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | Non
     }
 
 
-def _same_filters(recorded: Mapping[Any, Record], name: str, other: str) -> bool:
-    """Whether two methods have the same unchanging filters wherever both recorded some."""
+def _same_filters(recorded: Mapping[Any, Record], name: str, other: str, frames: int | None = None) -> bool:
+    """Whether a method's filters never change and equal the other's, in its first `frames` epochs, everywhere."""
     both = [key[1:] for key in recorded if key[0] == name and (other, *key[1:]) in recorded]
     pairs = [(recorded[(name, *cell)].filters or {}, recorded[(other, *cell)].filters or {}) for cell in both]
     return bool(pairs) and all(
-        ours["shape"] == theirs["shape"] and all(frame == theirs["values"][0] for frame in ours["values"] + theirs["values"])
+        ours["shape"] == theirs["shape"] and all(
+            frame == ours["values"][0] for frame in ours["values"] + theirs["values"][:frames]
+        )
         for ours, theirs in pairs
     )
 
@@ -435,6 +441,7 @@ def _frames(record: Record) -> dict[str, Any]:
 def _panel(name: str, label: str, frames: Mapping[str, Any], which: int, role: str, twins: list[str]) -> dict[str, Any]:
     n, h, w = frames["shape"]
     return {
+        "name": name,
         "role": role,
         "label": label,
         "twins": twins,

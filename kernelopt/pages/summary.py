@@ -62,7 +62,7 @@ CLAIMS = (
         subject="Learned filters",
         every="every fixed version",
         one="a fixed version",
-        question="Learned filters minus each fixed version",
+        question="Learned filters minus fixed ones",
         beside=("cnn-gabor-first",),
     ),
     Claim(
@@ -72,7 +72,7 @@ CLAIMS = (
         subject="Learned kernel weights",
         every="both the uniform average and the best single kernel",
         one="a kernel without learned weights",
-        question="Learned kernel weights minus equal weights and minus the best single kernel",
+        question="Learned weights minus unlearned ones",
     ),
     Claim(
         name="bridge",
@@ -81,7 +81,7 @@ CLAIMS = (
         subject="Learned features under learned kernel weights",
         every="both parents",
         one="a parent",
-        question="Learned features under learned kernel weights, minus both parents",
+        question="The bridge minus both its parents",
     ),
     Claim(
         name="halves",
@@ -90,7 +90,7 @@ CLAIMS = (
         subject="Learned filters",
         every="the learned kernel",
         one="the learned kernel",
-        question="Across the halves: learned filters minus the learned kernel",
+        question="Learned filters minus learned weights",
     ),
 )
 
@@ -227,7 +227,7 @@ class Judgement:
     def sentence(self) -> str:
         """The verdict with its numbers."""
         subject, weakest = self.claim.subject, self.weakest
-        beaten = [c.rival.label for c in self.comparisons if c.better]
+        beaten = [_quoted(c.rival) for c in self.comparisons if c.better]
         missing = [c for c in self.comparisons if c.judged is None]
         if weakest is None:
             return f"No interval to judge by: {_why_unjudged(missing)}."
@@ -235,21 +235,22 @@ class Judgement:
         mean, interval = points(weakest.estimate.mean), points_interval(weakest.estimate)
         if self.state == "confirmed":
             if len(self.comparisons) == 1:
-                return f"{subject} beat {weakest.rival.label} by {mean} points {interval}."
+                return f"{subject} beat {_quoted(weakest.rival)} by {mean} points {interval}."
             return (
                 f"{subject} beat {self.claim.every}; the weakest of the {len(self.comparisons)} comparisons, "
-                f"against {weakest.rival.label}, gives {mean} points {interval}."
+                f"against {_quoted(weakest.rival)}, gives {mean} points {interval}."
             )
         also = f" They do beat {listed(beaten)}." if beaten else ""
         if self.state == "refuted":
             return (
-                f"{weakest.rival.label} is better: {mean} points {interval}, an interval wholly below zero.{also}"
+                f"{_quoted(weakest.rival)} is better: the difference is {mean} points {interval}, an interval "
+                f"wholly below zero.{also}"
             )
         if weakest.better:  # what is missing decides
             return f"Not all rivals can be judged: {_why_unjudged(missing)}.{also}"
         more = f" Not judged: {_why_unjudged(missing)}." if missing else ""
         return (
-            f"Against {weakest.rival.label} the difference is {mean} points {interval}, an interval that "
+            f"Against {_quoted(weakest.rival)} the difference is {mean} points {interval}, an interval that "
             f"holds zero.{also}{more}"
         )
 
@@ -323,19 +324,23 @@ def headline(judgements: Sequence[Judgement]) -> str:
     while tail < len(sizes) and judgements[-1 - tail].state == "confirmed":
         tail += 1
     if tail == len(sizes):
-        reach = f"{count(sizes[0])} to {count(sizes[-1])} images" if tail > 1 else f"{count(sizes[0])} images"
-        where = "at every training size tested," if tail > 1 else "at the one training size tested,"
-        return f"{subject} beat {every} {where} {reach}"
+        if tail == 1:
+            return f"{subject} beat {every} with {count(sizes[0])} training images, by {_margin(judgements[0])}"
+        return (
+            f"{subject} beat {every} at every training size tested, from {count(sizes[0])} images "
+            f"({_margin(judgements[0])}) to {count(sizes[-1])} ({_margin(judgements[-1])})"
+        )
     if len(at["refuted"]) == len(sizes):
         where = "at every training size tested," if len(sizes) > 1 else f"at {count(sizes[0])} training images"
         return f"{subject} do not beat {every}: {where} {claim.one} is better"
     if len(at["undecided"]) == len(sizes):
         return f"Undecided: at no training size tested do the intervals show whether {_inside(subject)} beat {every}"
     if tail and tail == len(at["confirmed"]):
+        margin = _margin(judgements[-1])
         lead = (
-            f"{subject} beat {every} from {count(sizes[-tail])} training images on"
+            f"{subject} beat {every} from {count(sizes[-tail])} training images on: {margin} at {count(sizes[-1])}"
             if tail > 1
-            else f"{subject} beat {every} only at the largest size tested, {count(sizes[-1])} training images"
+            else f"{subject} beat {every} only with {count(sizes[-1])} training images, the most tested: {margin}"
         )
     elif at["confirmed"]:
         lead = f"{subject} beat {every} at {listed(map(count, at['confirmed']))} training images, not throughout"
@@ -417,11 +422,22 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 def _why_unjudged(missing: Sequence[Comparison]) -> str:
     return listed(
-        f"{c.rival.label} shares only one seed with {c.challenger.label}"
-        if c.estimate
-        else f"{c.rival.label} and {c.challenger.label} share no finished seed"
+        f"{_quoted(c.rival)} and {_quoted(c.challenger)} share "
+        + ("only one finished seed" if c.estimate else "no finished seed")
         for c in missing
     )
+
+
+def _margin(judgement: Judgement) -> str:
+    """Return by how much a confirmed claim's challenger leads, in its weakest comparison."""
+    weakest = judgement.weakest
+    assert weakest is not None and weakest.estimate is not None
+    estimate = weakest.estimate
+    return f"{points(estimate.mean)} points {points_interval(estimate)}"
+
+
+def _quoted(method: MethodInfo) -> str:
+    return f"“{method.label}”"
 
 
 def _inside(subject: str) -> str:

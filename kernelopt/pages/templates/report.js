@@ -91,7 +91,7 @@
       if (!leading) { said.textContent = "no cell recorded its filters at this size and seed"; return; }
       const moved = leading.moves[range.value];
       said.textContent = `epoch ${epoch} of ${leading.epochs[leading.epochs.length - 1]}`
-        + (moved === null ? "" : `; moved by ${(100 * moved).toFixed(0)} % of the start’s norm`);
+        + (moved === null ? "" : `; moved by ${(100 * moved).toFixed(0)}% of the start’s norm`);
       range.setAttribute("aria-valuetext", said.textContent);
     }
     function stop() { clearInterval(timer); timer = 0; play.textContent = "Play"; }

@@ -1,0 +1,26 @@
+# Everything runs in .venv, made on first use and again when the dependencies change.
+PYTHON ?= python3
+STAMP := .venv/.stamp
+BIN := .venv/bin
+
+.PHONY: contrast test lint clean
+
+contrast: $(STAMP)  ## the main job: run the small study, write report.html
+	$(BIN)/kernelopt contrast -o report.html
+
+test: lint  ## lint, types, doctests and the whole suite
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[conv,report,test]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,160 @@
+"""The main job: both notions of learning the kernel on the same images, and a report of what came out.
+
+The module's name is private so that ``kernelopt.contrast`` is the function, whatever was imported first.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kernelopt.evaluation import methods as catalogue
+from kernelopt.evaluation.protocol import Protocol
+from kernelopt.evaluation.records import Record
+from kernelopt.evaluation.runner import run
+from kernelopt.evaluation.store import Store
+from kernelopt.evaluation.study import Study
+from kernelopt.pages import report
+
+SIZES = (100, 400, 1600)
+SEEDS = 5
+
+
+def contrast(
+    data: str | Sequence[str] = "fashion-mnist-small",
+    sizes: Sequence[int] = SIZES,
+    seeds: int | Sequence[int] = SEEDS,
+    methods: Sequence[str] | None = None,
+    output: str | Path | None = None,
+    store: str | Path | None = None,
+    n_jobs: int = 2,
+    data_home: str | Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[Record]:
+    """Contrast kernels learned by convex optimisation with filters learned by backpropagation.
+
+    Every method sees the same training images, chooses its settings on a held-out quarter of them, and is
+    tested on the same test images, once. Finished cells are kept in the store, and a second call goes on
+    where a first was stopped.
+
+    Parameters
+    ----------
+    data : str or sequence of str
+        Data sets of grey images with an official test part.
+    sizes : sequence of int
+        Training set sizes; the sets are nested.
+    seeds : int or sequence of int
+        How many seeds, or which.
+    methods : sequence of str, optional
+        Names from `kernelopt.evaluation.methods.ALL`; all of them, unless given.
+    output : path, optional
+        Where the HTML report goes; the table goes beside it as ``.csv``.
+    store : path, optional
+        The SQLite file of records; beside the report as ``.sqlite``, unless given. One of `output` and
+        `store` is needed.
+    n_jobs : int
+        Worker processes, of one thread each.
+    data_home : path, optional
+        Folder with data sets that are not packaged.
+    progress : callable, optional
+        Gets one line per finished cell.
+
+    Returns
+    -------
+    list of Record
+        One per cell; a failed cell says so in `status`.
+    """
+    if output is None and store is None:
+        raise ValueError("pass output='report.html' for a report, or store='records.sqlite' for the records alone")
+    names = tuple(method.info.name for method in catalogue.ALL) if methods is None else tuple(methods)
+    study = Study(
+        datasets=(data,) if isinstance(data, str) else tuple(data),
+        methods=names,
+        sizes=tuple(sizes),
+        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+    )
+    chosen = catalogue.find(study.methods)
+    page = None if output is None else Path(output)
+    for folder in {Path(path).parent for path in (output, store) if path is not None}:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"the folder {str(folder)!r} does not exist; make it first")
+    kept = Path(store) if store is not None else page.with_suffix(".sqlite")  # type: ignore[union-attr]
+    protocol = Protocol()
+    home = None if data_home is None else str(data_home)
+    records = run(study, Store(kept), protocol=protocol, data_home=home, n_jobs=n_jobs, progress=progress)
+    if page is not None:
+        report.write(
+            page,
+            records,
+            [method.info for method in chosen],
+            title="Two ways of learning the kernel",
+            protocol=describe(study, protocol, n_jobs),
+            provenance=shared_provenance(records),
+        )
+        _write_atomically(page.with_suffix(".csv"), table(records))
+    return records
+
+
+def describe(study: Study, protocol: Protocol, n_jobs: int) -> dict[str, str]:
+    """Return the rules of a study in words."""
+    listed = ", ".join
+    return {
+        "Data": listed(study.datasets) + "; pixel values divided by 255",
+        "Training sets": f"{listed(map(str, study.sizes))} images, nested, drawn with the classes' proportions from the "
+        f"official training part; the same for every method",
+        "Seeds": f"{listed(map(str, study.seeds))}: each draws its own training sets, hold-out parts and starts",
+        "Choosing": f"{protocol.validation_size:.0%} of the training set, stratified, compares three values of C (kernels) "
+        f"or of the learning rate (networks); the single kernel also chooses among the twelve kernels. "
+        f"The chosen setting is then trained on the whole training set",
+        "Test": "the official test images of the data set, used once per cell, after every choice is made",
+        "Machines": f"{n_jobs} process(es) of {protocol.threads} thread(s) each, on the CPU",
+    }
+
+
+def shared_provenance(records: Sequence[Record]) -> dict[str, str]:
+    """Return what the records say of their making; several values where they differ."""
+    out: dict[str, list[str]] = {}
+    for record in records:
+        for name, value in record.provenance.items():
+            if name not in ("started", "warnings", "traceback") and str(value) not in out.setdefault(name, []):
+                out[name].append(str(value))
+    started = sorted(str(r.provenance["started"]) for r in records if "started" in r.provenance)
+    if started:
+        out["first and last cell started"] = [f"{started[0]} and {started[-1]}"]
+    return {name: "; ".join(values) for name, values in out.items()}
+
+
+COLUMNS = (
+    "dataset", "method", "size", "seed", "status", "accuracy", "chosen", "gap", "gradient_norm",
+    "tune_seconds", "fit_seconds", "predict_seconds", "peak_memory_mb", "error",
+)  # fmt: skip
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return the table of all cells as CSV; the cost columns are the only ones that vary between equal runs."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for record in records:
+        chosen = " ".join(f"{name}={value}" for name, value in record.chosen.items())
+        gap = None if record.certificate is None else record.certificate["gap"]
+        cost = [record.cost.get(name) for name in COLUMNS[9:13]]
+        accuracy = record.accuracy if record.status == "ok" else None
+        values = [*record.key, record.status, accuracy, chosen, gap, record.gradient_norm, *cost, record.error]
+        writer.writerow([_harmless(value) for value in values])
+    return out.getvalue()
+
+
+def _harmless(value) -> str:
+    """Return a cell's text; one that a spreadsheet would take for a formula is quoted."""
+    text = "" if value is None else str(value)
+    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@") else text
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,193 @@
+"""The methods of the contrast: each a name, an explanation, a grid and an estimator.
+
+Images come as flattened rows with pixel values between 0 and 1. Methods of one half differ in one
+thing only: the convex ones in which kernel weights are admitted, the networks in which filters are trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from kernelopt.evaluation.study import MethodInfo
+from kernelopt.kernels import gaussian, image_patches, polynomial
+
+C_GRID = (1.0, 10.0, 100.0)
+RATE_GRID = (1e-3, 3e-3, 1e-2)
+N_IMAGE_KERNELS = 12
+
+
+def image_kernels(X, sample_weight=None, *, image_shape: tuple[int, int]) -> list[Any]:
+    """Twelve hand-made kernels: three polynomial, five Gaussian, four Gaussian on quarters of the image."""
+    return [
+        *polynomial(X, sample_weight, degrees=(1, 2, 3)),
+        *gaussian(X, sample_weight, factors=(1 / 16, 1 / 4, 1, 4, 16)),
+        *image_patches(X, sample_weight, image_shape=image_shape, grid=2, factors=(1,)),
+    ]
+
+
+def one_image_kernel(X, sample_weight=None, *, image_shape: tuple[int, int], index: int) -> list[Any]:
+    """The hand-made kernel of the given index alone."""
+    return [image_kernels(X, sample_weight, image_shape=image_shape)[index]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to classify images.
+
+    Parameters
+    ----------
+    info : MethodInfo
+        What a reader must know of it, its grid included.
+    build : callable
+        ``build(image_shape, seed, **setting)`` returns a scikit-learn estimator of flattened images.
+    transductive : bool
+        Whether test inputs (never labels) are used in fitting; such methods are not ranked with others.
+    version : int
+        Raised when `build` changes what a record would hold, so that no older record is reused.
+    """
+
+    info: MethodInfo
+    build: Callable[..., Any] = field(repr=False)
+    transductive: bool = False
+    version: int = 1
+
+
+def _single(image_shape, seed, *, C, kernel):
+    from kernelopt.estimators.mkl import MKLClassifier
+
+    return MKLClassifier(kernels=partial(one_image_kernel, image_shape=image_shape, index=kernel), C=C)
+
+
+def _combined(image_shape, seed, *, C, kernel_set):
+    from kernelopt.estimators.mkl import MKLClassifier
+
+    return MKLClassifier(kernels=partial(image_kernels, image_shape=image_shape), kernel_set=kernel_set, C=C)
+
+
+def _network(image_shape, seed, *, learning_rate, bank, trainable):
+    from kernelopt.estimators.convnet import ConvNetClassifier
+
+    return ConvNetClassifier(
+        bank=bank,
+        trainable=trainable,
+        learning_rate=learning_rate,
+        image_shape=image_shape,
+        device="cpu",
+        threads=1,
+        random_state=seed,
+    )
+
+
+def _features(image_shape, seed, *, C):
+    from kernelopt.estimators.bridges import NetworkMKLClassifier
+
+    network = _network(image_shape, seed, learning_rate=3e-3, bank="random", trainable=True)
+    kernels = partial(image_kernels, image_shape=image_shape)
+    return NetworkMKLClassifier(network=network, kernels=kernels, C=C, random_state=seed)
+
+
+def _filters(name: str, label: str, learned: str, description: str, *, bank, trainable) -> Method:
+    info = MethodInfo(name, label, "filters", learned, description, {"learning_rate": RATE_GRID})
+    return Method(info, partial(_network, bank=bank, trainable=trainable))
+
+
+ALL: tuple[Method, ...] = (
+    Method(
+        MethodInfo(
+            "single-kernel",
+            "Single best kernel",
+            "convex",
+            "nothing; the kernel is picked on held-out data",
+            "A support vector machine on one of twelve hand-made kernels, chosen on the validation part.",
+            {"C": C_GRID, "kernel": tuple(range(N_IMAGE_KERNELS))},
+        ),
+        _single,
+    ),
+    Method(
+        MethodInfo(
+            "uniform-kernel",
+            "Average kernel",
+            "convex",
+            "nothing; all kernels count alike",
+            "A support vector machine on the plain average of the twelve normalised kernels.",
+            {"C": C_GRID},
+        ),
+        partial(_combined, kernel_set="uniform"),
+    ),
+    Method(
+        MethodInfo(
+            "learned-kernel",
+            "Learned kernel",
+            "convex",
+            "the weights of twelve kernels, by convex optimisation",
+            "Multiple kernel learning: weights and machine minimise one convex objective, to a proven gap.",
+            {"C": C_GRID},
+        ),
+        partial(_combined, kernel_set="simplex"),
+    ),
+    _filters(
+        "cnn-random",
+        "Random filters, frozen",
+        "only the linear head",
+        "Both layers keep the random filters they start with.",
+        bank="random",
+        trainable=False,
+    ),
+    _filters(
+        "cnn-gabor",
+        "Gabor filters, frozen",
+        "only the linear head",
+        "Gabor filters in the first layer, random ones in the second; neither is trained.",
+        bank=("gabor", "random"),
+        trainable=False,
+    ),
+    _filters(
+        "cnn-kmeans",
+        "k-means filters, frozen",
+        "only the linear head; filters are cluster centres of image patches",
+        "Both layers use k-means centres of whitened patches, found without labels and then left alone.",
+        bank="kmeans",
+        trainable=False,
+    ),
+    _filters(
+        "cnn-gabor-first",
+        "Gabor first layer frozen, second learned",
+        "the second layer's filters and the head, by backpropagation",
+        "Half way: Gabor filters stay in the first layer, the second layer is trained.",
+        bank=("gabor", "random"),
+        trainable=(False, True),
+    ),
+    _filters(
+        "cnn-learned",
+        "Learned filters",
+        "all filters and the head, by backpropagation",
+        "The same network, started from the same random filters as the frozen one, with every filter trained.",
+        bank="random",
+        trainable=True,
+    ),
+    Method(
+        MethodInfo(
+            "features-mkl",
+            "Learned filters fed to a learned kernel",
+            "bridge",
+            "filters by backpropagation, then kernel weights by convex optimisation",
+            "Kernels on a trained network's layers join the twelve hand-made ones; cross-fitted, so that no "
+            "kernel is judged on images its network was trained on.",
+            {"C": C_GRID},
+        ),
+        _features,
+    ),
+)
+
+BY_NAME: Mapping[str, Method] = {method.info.name: method for method in ALL}
+
+
+def find(names: Sequence[str]) -> list[Method]:
+    """Return the methods of the given names, in the given order."""
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        raise ValueError(f"unknown method(s) {', '.join(map(repr, unknown))}; there are {', '.join(BY_NAME)}")
+    return [BY_NAME[name] for name in names]

@@ -1,0 +1,90 @@
+"""The rules every method plays by: which samples train, which choose, which are kept for the test.
+
+Test labels are not an argument of anything here: choices are made on the training part alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+def nested_order(y: np.ndarray, seed: int) -> np.ndarray:
+    """Return a random order of the samples whose every beginning has the classes' proportions.
+
+    Training sets of growing size are beginnings of this order, so that they are nested: the step from
+    one size to the next adds samples and changes nothing else.
+
+    Examples
+    --------
+    >>> y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    >>> sorted(y[nested_order(y, seed=1)[:4]].tolist())
+    [0, 0, 1, 1]
+    """
+    rng = np.random.default_rng([seed, 1])
+    position = np.empty(len(y))
+    for label in np.unique(y):
+        members = rng.permutation(np.flatnonzero(y == label))
+        # The j-th of m members stands at (j + u)/m: spread evenly, the class's first place drawn by chance.
+        position[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    return np.argsort(position, kind="stable")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a training set is used: one stratified hold-out part chooses, then all of it trains.
+
+    Parameters
+    ----------
+    validation_size : float
+        Part of the training set on which candidates are compared; the rest trains them. The chosen
+        candidate is trained again on everything. Ties go to the candidate listed first.
+    threads : int
+        Threads per cell, for every library.
+    """
+
+    validation_size: float = 0.25
+    threads: int = 1
+
+    def validation_split(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices that train and those that choose, stratified by class.
+
+        Each class keeps at least one sample on the training side, so every class is known.
+        """
+        rng = np.random.default_rng([seed, 2])
+        chooses = np.zeros(len(y), dtype=bool)
+        for label in np.unique(y):
+            members = rng.permutation(np.flatnonzero(y == label))
+            chooses[members[: min(round(self.validation_size * len(members)), len(members) - 1)]] = True
+        return np.flatnonzero(~chooses), np.flatnonzero(chooses)
+
+    def choose(
+        self, make: Any, grid: Mapping[str, Sequence[Any]], X: np.ndarray, y: np.ndarray, seed: int
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return the best setting of a grid on the training set, and every setting with its score.
+
+        Parameters
+        ----------
+        make : callable
+            ``make(seed, **setting)`` returns an estimator.
+        grid : mapping of str to sequence
+            Values of each hyper-parameter; all combinations are tried.
+        X, y : arrays
+            The training set.
+        seed : int
+            Of the hold-out split and of the estimators.
+        """
+        settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+        if len(settings) == 1:
+            return settings[0], []
+        trains, chooses = self.validation_split(y, seed)
+        candidates = []
+        for setting in settings:
+            score = make(seed, **setting).fit(X[trains], y[trains]).score(X[chooses], y[chooses])
+            candidates.append({"params": setting, "score": float(score)})
+        best = max(candidates, key=lambda candidate: candidate["score"])
+        return best["params"], candidates
