@@ -41,7 +41,7 @@ class Recorder:
 
     def record(self, epoch: int, loss: float, accuracy: float, gradient_norm: float, filters: np.ndarray):
         """Append one epoch; `filters` are the first layer's, (F, c, k, k), after it."""
-        start = self.filters[0] if self.filters else filters
+        start = (self.filters[0] if self.filters else filters).astype(np.float64)
         move = float(np.linalg.norm(filters - start) / np.linalg.norm(start))
         for name, value in zip(self.history, (epoch, loss, accuracy, gradient_norm, move), strict=True):
             self.history[name].append(value)

@@ -141,7 +141,7 @@ def train(
     n_batches = math.ceil(len(inputs) / recipe.batch_size)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: recipe.learning_rate * one_cycle((step + 1) / (recipe.epochs * n_batches))
+        optimizer, lambda step: recipe.learning_rate * one_cycle((step + 0.5) / (recipe.epochs * n_batches))
     )
 
     def step() -> None:
@@ -160,11 +160,7 @@ def train(
     try:
         for epoch in progress(range(1, recipe.epochs + 1)):
             numbers = sweep(torch.randperm(len(inputs), generator=shuffle), after_batch=step)
-            if not math.isfinite(numbers[0]):
-                raise FloatingPointError(
-                    f"the training loss is {numbers[0]} in epoch {epoch}, with learning_rate="
-                    f"{recipe.learning_rate}. Use a smaller learning_rate, and check the scale of X."
-                )
+            _check_finite(numbers[0], recipe)
             recorder.record(epoch, *numbers, first_filters(network))
     except KeyboardInterrupt:
         message = (
@@ -172,6 +168,7 @@ def train(
         )
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     end = sweep(everything, after_batch=_nothing)
+    _check_finite(end[0], recipe)
     network.zero_grad()
     return Outcome(recorder.history["epoch"][-1], gradient_norm=end[2] / start[2] if start[2] > 0 else 0.0)
 
@@ -202,6 +199,14 @@ def _sweep(
         after_batch()
     norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
     return float(loss_sum) / len(labels), float(hits) / len(labels), float(norm)
+
+
+def _check_finite(loss: float, recipe: Recipe) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the training loss became {loss} with learning_rate={recipe.learning_rate}. "
+            "Use a smaller learning_rate."
+        )
 
 
 def _nothing() -> None:

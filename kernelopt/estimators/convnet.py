@@ -107,7 +107,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
     >>> from sklearn.datasets import load_digits
     >>> digits = load_digits()
     >>> X, y = digits.images[:400], digits.target[:400]
-    >>> fixed = ConvNetClassifier(bank="gabor", trainable=False, epochs=10, random_state=0)
+    >>> fixed = ConvNetClassifier(bank="gabor", trainable=False, random_state=0)
     >>> fixed.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.8
     True
     >>> fixed.history_["filter_move"][-1]
@@ -238,9 +238,9 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n_layers = len(self.network_.layers)
-        if layer not in range(-n_layers, n_layers):
+        if not isinstance(layer, Integral) or layer not in range(-n_layers, n_layers):
             raise ValueError(f"layer={layer!r}, but expected an integer in [{-n_layers}, {n_layers}).")
-        stop = layer % n_layers + 1
+        stop = int(layer) % n_layers + 1
         return self._apply(X, lambda network, x: network.maps(x, stop=stop).flatten(1))
 
     def __sklearn_tags__(self):

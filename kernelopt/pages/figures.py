@@ -110,8 +110,12 @@ class Scale:
             if last - first >= 1:
                 step = max(1, math.ceil((last - first + 1) / about))
                 return [10.0**k for k in range(first, last + 1, step)]
-            grid = [m * 10.0**k for k in range(first - 1, last + 2) for m in (1, 2, 5)]
-            return [v for v in grid if self.low <= v <= self.high]
+            for multiples in (1, 3), (1, 2, 5):
+                grid = [m * 10.0**k for k in range(first - 1, last + 2) for m in multiples]
+                inside = [v for v in grid if self.low <= v <= self.high]
+                if len(inside) > 1:
+                    break
+            return inside
         raw = (self.high - self.low) / about
         unit = 10.0 ** math.floor(math.log10(raw))
         step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= raw * 0.75)

@@ -638,7 +638,8 @@ def _cost(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
                     [lines[name] for name in sorted(members, key=lambda name: look[name].bold)],
                     f"Median fit time against training images. {heading}. {spoken}",
                     context=[line for name, line in lines.items() if name not in members],
-                    height=270,
+                    width=360,
+                    height=250,
                 )
                 panels.append({"half": half, "heading": heading, "svg": chart.svg()})
     return {"rows": rows, "panels": panels}

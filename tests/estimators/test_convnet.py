@@ -1,8 +1,157 @@
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kernelopt import ConvNetClassifier
+from kernelopt.conv.layers import ConvLayer
+
+DIGITS = load_digits()
+X, y = DIGITS.images[:300], DIGITS.target[:300]
+X_TEST, Y_TEST = DIGITS.images[300:700], DIGITS.target[300:700]
+QUICK = {"filters": (4, 6), "kernel_size": 3, "epochs": 3, "device": "cpu", "random_state": 0}
 
 
-@parametrize_with_checks([ConvNetClassifier()])
+@parametrize_with_checks([ConvNetClassifier(device="cpu")])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
+
+
+def test_learned_filters_recognise_digits():
+    classifier = ConvNetClassifier(device="cpu", random_state=0).fit(X, y)
+    linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(X.reshape(300, -1), y)
+    assert classifier.score(X_TEST, Y_TEST) > linear.score(X_TEST.reshape(400, -1), Y_TEST) + 0.02
+
+
+def test_only_the_trainable_switch_differs_between_fixed_and_learned():
+    fixed, learned = (
+        ConvNetClassifier(**QUICK, bank="gabor", trainable=trainable).fit(X, y) for trainable in (False, True)
+    )
+    np.testing.assert_array_equal(fixed.filter_snapshots_[0], learned.filter_snapshots_[0])
+    np.testing.assert_array_equal(fixed.filters_, fixed.filter_snapshots_[0])
+    assert fixed.history_["filter_move"] == [0, 0, 0, 0]
+    assert learned.history_["filter_move"][-1] > 0.01
+
+
+def test_seeds_decide_everything():
+    first, again, other = (
+        ConvNetClassifier(**QUICK | {"random_state": seed}).fit(X, y).predict_proba(X_TEST)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_rows_images_and_layouts_agree():
+    colour = np.stack([X, X[:, ::-1], X**2], axis=1)
+    first = ConvNetClassifier(**QUICK, image_format="channels_first").fit(colour, y)
+    rows = ConvNetClassifier(**QUICK, image_format="channels_first", image_shape=(3, 8, 8))
+    last = ConvNetClassifier(**QUICK, image_format="channels_last")
+    expected = first.predict_proba(colour)
+    np.testing.assert_array_equal(first.predict_proba(colour.reshape(300, -1)), expected)
+    np.testing.assert_array_equal(rows.fit(colour.reshape(300, -1), y).predict_proba(colour), expected)
+    moved = np.moveaxis(colour, 1, -1)
+    np.testing.assert_allclose(last.fit(moved, y).predict_proba(moved), expected, atol=1e-6)
+
+
+def test_the_scale_of_the_pixels_does_not_matter():
+    as_bytes = ConvNetClassifier(**QUICK).fit(X.astype(np.uint8), y).predict_proba(X_TEST)
+    as_fractions = ConvNetClassifier(**QUICK).fit(X / 16, y).predict_proba(X_TEST / 16)
+    np.testing.assert_allclose(as_bytes, as_fractions, atol=1e-4)
+
+
+def test_binary_decision_is_the_log_odds():
+    two = y < 2
+    classifier = ConvNetClassifier(**QUICK).fit(X[two], np.array(["zero", "one"])[y[two]])
+    assert classifier.classes_.tolist() == ["one", "zero"]
+    decision, probability = classifier.decision_function(X_TEST), classifier.predict_proba(X_TEST)
+    np.testing.assert_allclose(decision, np.log(probability[:, 1] / probability[:, 0]), rtol=1e-8, atol=1e-10)
+    np.testing.assert_array_equal(classifier.predict(X_TEST), np.where(decision > 0, "zero", "one"))
+
+
+def test_features_are_what_the_head_reads():
+    classifier = ConvNetClassifier(**QUICK).fit(X, y)
+    last, first = classifier.features(X_TEST), classifier.features(X_TEST, layer=0)
+    assert last.shape == (400, 6 * 2 * 2) and first.shape == (400, 4 * 4 * 4)
+    head = classifier.network_.head
+    np.testing.assert_allclose(
+        last @ head.weight.numpy().T + head.bias.numpy(), classifier.decision_function(X_TEST), atol=1e-10
+    )
+    for layer in (2, -3, 0.5):
+        with pytest.raises(ValueError, match=f"layer={layer}"):
+            classifier.features(X_TEST, layer=layer)
+
+
+def test_explicit_layers_equal_the_automatic_ones():
+    layers = [ConvLayer(4, 3, bank="dct", trainable=False), ConvLayer(6, 3)]
+    explicit = clone(ConvNetClassifier(layers, **QUICK)).fit(X, y)
+    built = ConvNetClassifier(**QUICK, bank=("dct", "random"), trainable=(False, True)).fit(X, y)
+    np.testing.assert_array_equal(explicit.predict_proba(X), built.predict_proba(X))
+
+
+def test_pickle_and_progress_bar(capsys):
+    classifier = ConvNetClassifier(**QUICK, verbose=1).fit(X, y)
+    assert "3/3" in capsys.readouterr().err
+    again = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_grid_search_over_a_pipeline():
+    pipeline = make_pipeline(StandardScaler(), ConvNetClassifier(**QUICK))
+    grid = {"convnetclassifier__trainable": [False, True], "convnetclassifier__bank": ["gabor", "random"]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X.reshape(300, -1), y)
+    assert len(search.cv_results_["mean_test_score"]) == 4
+    assert search.predict(X_TEST.reshape(400, -1)).shape == (400,)
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"device": "tpu"}, ValueError, "device='tpu'"),
+        ({"bank": "haar"}, ValueError, "bank='haar'"),
+        ({"filters": (4, 6), "kernel_size": (3, 3, 3)}, ValueError, "kernel_size has 3"),
+        ({"layers": []}, ValueError, "layers is empty"),
+        ({"layers": "deep"}, ValueError, "layers='deep'"),
+        ({"layers": [16, 32]}, ValueError, "list of ConvLayer"),
+        ({"epochs": "many"}, ValueError, "epochs='many'"),
+        ({"epochs": 0}, ValueError, "epochs"),
+        ({"batch_size": 0}, ValueError, "batch_size"),
+        ({"learning_rate": -1.0}, ValueError, "learning_rate"),
+        ({"threads": 0}, ValueError, "threads"),
+        ({"image_shape": (4, 4)}, ValueError, "image_shape"),
+        ({"learning_rate": 1e30}, FloatingPointError, "learning_rate"),
+    ],
+)
+def test_bad_parameters_are_refused_by_name(options, error, message):
+    with pytest.raises(error, match=message):
+        ConvNetClassifier(**QUICK | options).fit(X, y)
+
+
+def test_bad_data_are_refused():
+    with pytest.raises(ValueError, match="image_format"):
+        ConvNetClassifier(**QUICK).fit(X[:, None], y)
+    with pytest.raises(ValueError, match="NaN"):
+        ConvNetClassifier(**QUICK).fit(np.where(X > 15, np.nan, X), y)
+    with pytest.raises(ValueError, match="one class"):
+        ConvNetClassifier(**QUICK).fit(X, np.zeros(300))
+    classifier = ConvNetClassifier(**QUICK).fit(X, y)
+    with pytest.raises(ValueError, match="49 features"):
+        classifier.predict(X[:, :7, :7])
+    with pytest.raises(ValueError, match="fitted on images of shape"):
+        classifier.predict(X.reshape(300, 16, 4))
+
+
+@pytest.mark.gpu
+def test_gpu_and_cpu_agree_on_digits():
+    on_gpu = ConvNetClassifier(device="cuda", random_state=0).fit(X, y)
+    on_cpu = ConvNetClassifier(device="cpu", random_state=0).fit(X, y)
+    assert abs(on_gpu.score(X_TEST, Y_TEST) - on_cpu.score(X_TEST, Y_TEST)) < 0.03
+    again = pickle.loads(pickle.dumps(on_gpu)).set_params(device="cpu")
+    np.testing.assert_allclose(again.predict_proba(X_TEST), on_gpu.predict_proba(X_TEST), atol=1e-8)

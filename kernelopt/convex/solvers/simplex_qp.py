@@ -11,7 +11,7 @@ def simplex_qp(H: np.ndarray, g: np.ndarray, start: np.ndarray) -> np.ndarray:
 
     Each step solves the equality-constrained program on the free coordinates, stops at the first
     bound in the way, and frees the coordinate with the most negative multiplier when none is.
-    A ridge of 1e-10 of H's trace makes the minimiser unique.
+    A small ridge (1e-10 of H's mean diagonal, 1e-8 of g) makes the minimiser unique.
 
     Parameters
     ----------
@@ -26,17 +26,17 @@ def simplex_qp(H: np.ndarray, g: np.ndarray, start: np.ndarray) -> np.ndarray:
     array([0.5, 0.5, 0. ])
     """
     M = len(g)
-    size = float(np.trace(H)) / M + float(np.abs(g).max()) * 1e-6
-    H = H + 1e-10 * (size or 1.0) * np.eye(M)
+    ridge = 1e-10 * float(np.trace(H)) / M + 1e-8 * float(np.abs(g).max())
+    H = H + (ridge or 1.0) * np.eye(M)
     tolerance = 1e-12 * (float(np.abs(g).max()) + float(np.abs(H).max()))
     x, free = start.copy(), start > 0
     for _ in range(50 * (M + 1)):
         index = np.flatnonzero(free)
-        one = np.ones((len(index), 1))
-        system = np.block([[H[np.ix_(index, index)], one], [one.T, np.zeros((1, 1))]])
-        solved = linalg.lstsq(system, np.append(-g[index], 1.0), lapack_driver="gelsy")[0]
+        factor = linalg.cho_factor(H[np.ix_(index, index)])
+        solved = linalg.cho_solve(factor, np.column_stack([-g[index], np.ones(len(index))]))
+        multiplier = (solved[:, 0].sum() - 1.0) / solved[:, 1].sum()  # of the constraint that x sums to one
         target = np.zeros(M)
-        target[index] = solved[:-1]
+        target[index] = solved[:, 0] - multiplier * solved[:, 1]
         blocked = free & (target <= 0) & (x > target)
         if blocked.any():
             ratio = np.full(M, np.inf)
@@ -46,10 +46,10 @@ def simplex_qp(H: np.ndarray, g: np.ndarray, start: np.ndarray) -> np.ndarray:
             x[first], free[first] = 0.0, False
             continue
         x = target
-        multiplier = H @ x + g + solved[-1]
-        multiplier[free] = 0.0
-        entering = int(np.argmin(multiplier))
-        if multiplier[entering] >= -tolerance:
+        slope = H @ x + g + multiplier
+        slope[free] = 0.0
+        entering = int(np.argmin(slope))
+        if slope[entering] >= -tolerance:
             break
         free[entering] = True
     x = np.maximum(x, 0.0)

@@ -1,0 +1,143 @@
+"""Filter banks learned from image patches, without labels: principal components and k-means."""
+
+from __future__ import annotations
+
+import numpy as np
+
+N_PATCHES = 10_000  # patches drawn at most
+
+
+def patch_pca(n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
+    r"""Principal components of image patches: unit eigenvectors of their covariance, largest first.
+
+    The sign of an eigenvector is free; here its entry of largest size is positive.
+
+    Parameters
+    ----------
+    n_filters, kernel_size, channels : int
+        At most ``channels * kernel_size**2`` filters.
+    images : array of shape (n, channels, h, w)
+        Training images.
+    random_state : int, sequence of int, Generator or None
+        Seed of the choice of patches, when there are too many.
+
+    Returns
+    -------
+    array of shape (n_filters, channels, kernel_size, kernel_size)
+
+    References
+    ----------
+    T.-H. Chan et al.: PCANet: a simple deep learning baseline for image classification? TIP 24, 2015.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).normal(size=(10, 1, 8, 8)).cumsum(axis=3)
+    >>> patch_pca(4, 3, images=images, random_state=0).shape
+    (4, 1, 3, 3)
+    """
+    need_at_most(
+        "patch_pca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}"
+    )
+    patches = draw_patches("patch_pca", images, kernel_size, channels, np.random.default_rng(random_state))
+    vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False)))[1][:, ::-1].T[:n_filters]
+    peak = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
+    return (vectors * np.sign(peak)).reshape(n_filters, channels, kernel_size, kernel_size)
+
+
+def kmeans(n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
+    r"""Centroids of whitened patches, by spherical k-means.
+
+    Each patch :math:`x` loses its mean and is divided by its standard deviation, then whitened:
+    :math:`P(x - \bar x)` with :math:`P = (\Sigma + \epsilon I)^{-1/2}`. The unit centroids D of
+    these points become filters PD on the original patches, since
+    :math:`\langle D, P x \rangle = \langle P D, x \rangle`; finally zero-mean and unit-norm.
+    The offset and the division by a patch's own contrast are not part of a linear filter and are left out.
+
+    Parameters
+    ----------
+    n_filters, kernel_size, channels : int
+    images : array of shape (n, channels, h, w)
+        Training images.
+    random_state : int, sequence of int, Generator or None
+        Seed of the choice of patches and of the first centroids.
+
+    Returns
+    -------
+    array of shape (n_filters, channels, kernel_size, kernel_size)
+
+    References
+    ----------
+    A. Coates, A. Y. Ng: Learning feature representations with k-means. Neural Networks: Tricks of
+    the Trade, 2012.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).normal(size=(10, 1, 8, 8)).cumsum(axis=3)
+    >>> kmeans(4, 3, images=images, random_state=0).shape
+    (4, 1, 3, 3)
+    """
+    rng = np.random.default_rng(random_state)
+    patches = draw_patches("kmeans", images, kernel_size, channels, rng)
+    patches = patches - patches.mean(axis=1, keepdims=True)
+    contrast = patches.std(axis=1, keepdims=True)
+    patches, contrast = patches[contrast[:, 0] > 0], contrast[contrast > 0][:, None]
+    need_at_most("kmeans", n_filters, len(patches), "patches that are not constant")
+    patches /= np.hypot(contrast, 0.1 * contrast.mean())
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False)))
+    whiten = (vectors / np.sqrt(np.maximum(values, 0) + 0.1 * values.mean())) @ vectors.T
+    centroids = _spherical_kmeans((patches - patches.mean(axis=0)) @ whiten, n_filters, rng)
+    filters = centroids @ whiten
+    filters -= filters.mean(axis=1, keepdims=True)
+    return unit(filters.reshape(n_filters, channels, kernel_size, kernel_size))
+
+
+def draw_patches(bank: str, images, kernel_size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
+    """Return at most ``N_PATCHES`` distinct patches as rows (patches, channels * kernel_size**2).
+
+    Images smaller than the filter are padded with zeros until one patch fits.
+    """
+    if images is None:
+        raise ValueError(f"bank={bank!r} is made from patches: pass training images (n, channels, h, w).")
+    images = np.asarray(images, dtype=np.float64)
+    if images.ndim != 4 or images.shape[1] != channels:
+        raise ValueError(f"images has shape {images.shape}, but expected (n, {channels}, h, w).")
+    missing = [max(0, kernel_size - side) for side in images.shape[2:]]
+    images = np.pad(images, [(0, 0), (0, 0), *(((m // 2), m - m // 2) for m in missing)])
+    all_patches = np.lib.stride_tricks.sliding_window_view(images, (kernel_size, kernel_size), axis=(2, 3))
+    n, _, rows, cols = all_patches.shape[:4]
+    total = n * rows * cols
+    chosen = np.arange(total) if total <= N_PATCHES else rng.choice(total, N_PATCHES, replace=False)
+    image, row, col = np.unravel_index(chosen, (n, rows, cols))
+    return all_patches[image, :, row, col].reshape(len(chosen), -1)
+
+
+def _spherical_kmeans(points: np.ndarray, n_clusters: int, rng: np.random.Generator, n_iter=20) -> np.ndarray:
+    """Return unit centroids; a point belongs to the centroid of largest absolute inner product.
+
+    A centroid without points keeps its place; the sum with the old centroid damps the first steps.
+    """
+    centroids = unit(points[rng.choice(len(points), n_clusters, replace=False)])
+    for _ in range(n_iter):
+        similarity = points @ centroids.T
+        nearest = np.abs(similarity).argmax(axis=1)
+        code = np.zeros_like(similarity)
+        np.put_along_axis(
+            code, nearest[:, None], np.take_along_axis(similarity, nearest[:, None], axis=1), axis=1
+        )
+        centroids = unit(code.T @ points + centroids)
+    return centroids
+
+
+def unit(filters: np.ndarray) -> np.ndarray:
+    """Divide each filter by its norm."""
+    norms = np.linalg.norm(filters.reshape(len(filters), -1), axis=1)
+    return filters / norms.reshape(-1, *[1] * (filters.ndim - 1))
+
+
+def need_at_most(bank: str, n_filters: int, most: int, of: str) -> None:
+    """Raise the error that says how many filters a bank has."""
+    if n_filters > most:
+        raise ValueError(
+            f"bank={bank!r} has at most {most} filters here ({of}), but {n_filters} were asked for. "
+            "Use fewer filters, a larger kernel_size or another bank."
+        )
