@@ -68,7 +68,9 @@ def contrast(
         One per cell; a failed cell says so in `status`.
     """
     if output is None and store is None:
-        raise ValueError("pass output='report.html' for a report, or store='records.sqlite' for the records alone")
+        raise ValueError(
+            "pass output='report.html' for a report, or store='records.sqlite' for the records alone"
+        )
     names = tuple(method.info.name for method in catalogue.ALL) if methods is None else tuple(methods)
     study = Study(
         datasets=(data,) if isinstance(data, str) else tuple(data),
@@ -92,7 +94,7 @@ def contrast(
             [method.info for method in chosen],
             title="Two ways of learning the kernel",
             protocol=describe(study, protocol, n_jobs),
-            provenance=shared_provenance(records),
+            provenance={"command": command(study, n_jobs), **shared_provenance(records)},
         )
         _write_atomically(page.with_suffix(".csv"), table(records))
     return records
@@ -119,12 +121,28 @@ def shared_provenance(records: Sequence[Record]) -> dict[str, str]:
     out: dict[str, list[str]] = {}
     for record in records:
         for name, value in record.provenance.items():
-            if name not in ("started", "warnings", "traceback") and str(value) not in out.setdefault(name, []):
+            if name not in ("started", "warnings", "traceback") and str(value) not in out.setdefault(
+                name, []
+            ):
                 out[name].append(str(value))
     started = sorted(str(r.provenance["started"]) for r in records if "started" in r.provenance)
     if started:
         out["first and last cell started"] = [f"{started[0]} and {started[-1]}"]
     return {name: "; ".join(values) for name, values in out.items()}
+
+
+def command(study: Study, n_jobs: int) -> str:
+    """Return the command line that repeats a study."""
+    words = {
+        "data": study.datasets,
+        "sizes": study.sizes,
+        "seeds": (len(study.seeds),) if study.seeds == tuple(range(len(study.seeds))) else study.seeds,
+        "methods": study.methods,
+        "jobs": (n_jobs,),
+    }
+    return "kernelopt contrast " + " ".join(
+        f"--{name} {' '.join(map(str, values))}" for name, values in words.items()
+    )
 
 
 COLUMNS = (
@@ -143,7 +161,16 @@ def table(records: Sequence[Record]) -> str:
         gap = None if record.certificate is None else record.certificate["gap"]
         cost = [record.cost.get(name) for name in COLUMNS[9:13]]
         accuracy = record.accuracy if record.status == "ok" else None
-        values = [*record.key, record.status, accuracy, chosen, gap, record.gradient_norm, *cost, record.error]
+        values = [
+            *record.key,
+            record.status,
+            accuracy,
+            chosen,
+            gap,
+            record.gradient_norm,
+            *cost,
+            record.error,
+        ]
         writer.writerow([_harmless(value) for value in values])
     return out.getvalue()
 

@@ -81,7 +81,9 @@ def test_convex_and_conv_do_not_meet():
     ],
 )
 def test_import_is_lean(statement):
-    code = f"{statement}\nimport sys; print([m for m in ('torch', 'cvxpy', 'matplotlib') if m in sys.modules])"
+    code = (
+        f"{statement}\nimport sys; print([m for m in ('torch', 'cvxpy', 'matplotlib') if m in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

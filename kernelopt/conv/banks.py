@@ -199,7 +199,7 @@ def make_bank(
     >>> make_bank("gabor", 8, 5, channels=3).shape
     (8, 3, 5, 5)
     """
-    if not callable(bank) and bank not in BANKS:
+    if not callable(bank) and bank not in list(BANKS):
         raise ValueError(f"bank={bank!r}, but expected a function or one of {', '.join(BANKS)}.")
     make = bank if callable(bank) else BANKS[bank]
     filters = np.asarray(make(n_filters, kernel_size, channels, images, random_state), dtype=np.float64)

@@ -42,7 +42,9 @@ def find_device(device: str) -> torch.device:
 
 @contextmanager
 def reproducible(threads: int) -> Iterator[None]:
-    """Run torch with this many threads and deterministic, full-precision convolutions; then restore both.
+    """Run torch with this many threads and deterministic, full-precision convolutions; then restore all.
+
+    Gradients are switched on, should the caller have switched them off.
 
     The same seed gives the same bits only for the same number of threads. One is the default because
     on a busy machine two were measured to be twenty times slower.
@@ -50,7 +52,10 @@ def reproducible(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        exact = torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        )
+        with exact, torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
         torch.set_num_threads(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -132,7 +133,7 @@ def _one_image_shape(shape: tuple[int, ...], image_shape, image_format: str) -> 
             raise ValueError(f"image_shape={image_shape!r}, but expected 'auto' or a tuple such as (28, 28).")
         found = shape[1:] if len(shape) > 2 else _square_or_line(shape[1])
     else:
-        found = tuple(int(side) for side in image_shape)
+        found = _as_sides(image_shape)
         if math.prod(found) != math.prod(shape[1:]) or len(shape) > 2 and found != shape[1:]:
             raise ValueError(
                 f"image_shape={found} does not describe X of shape {shape}: expected "
@@ -149,6 +150,18 @@ def _one_image_shape(shape: tuple[int, ...], image_shape, image_format: str) -> 
             "image_format='channels_last' or image_format='channels_first'."
         )
     return found
+
+
+def _as_sides(image_shape) -> tuple[int, ...]:
+    try:
+        sides = tuple(operator.index(side) for side in image_shape)
+    except TypeError:
+        sides = ()
+    if not sides or min(sides) < 1:
+        raise ValueError(
+            f"image_shape={image_shape!r}, but expected 'auto' or positive integers such as (28, 28)."
+        )
+    return sides
 
 
 def _square_or_line(length: int) -> tuple[int, int]:

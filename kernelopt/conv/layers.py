@@ -56,7 +56,7 @@ class ConvLayer:
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name}={value!r}, but a layer needs a positive integer.")
-        if not callable(self.bank) and self.bank not in BANKS:
+        if not callable(self.bank) and self.bank not in list(BANKS):
             raise ValueError(f"bank={self.bank!r}, but expected a function or one of {', '.join(BANKS)}.")
         if not isinstance(self.trainable, bool | np.bool_):
             raise ValueError(f"trainable={self.trainable!r}, but expected True or False.")

@@ -56,14 +56,19 @@ class ConvNet(nn.Module):
             pool = (layer.pool if h >= layer.pool else 1, layer.pool if w >= layer.pool else 1)
             # skip_init leaves torch's global random state alone, which nn.Conv2d(...) would advance
             conv = nn.utils.skip_init(
-                nn.Conv2d, c, layer.filters, layer.kernel_size, padding=layer.kernel_size // 2
+                nn.Conv2d,
+                c,
+                layer.filters,
+                layer.kernel_size,
+                padding=layer.kernel_size // 2,
+                dtype=torch.float32,  # whatever torch's default is
             )
             conv.requires_grad_(bool(layer.trainable))
             convs.append(conv)
             self.pools.append(pool)
             c, h, w = layer.filters, h // pool[0], w // pool[1]
         self.convs = nn.ModuleList(convs).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.head = nn.utils.skip_init(nn.Linear, c * h * w, n_classes)
+        self.head = nn.utils.skip_init(nn.Linear, c * h * w, n_classes, dtype=torch.float32)
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 

@@ -39,7 +39,8 @@ def patch_pca(n_filters, kernel_size, channels=1, images=None, random_state=None
         "patch_pca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}"
     )
     patches = draw_patches("patch_pca", images, kernel_size, channels, np.random.default_rng(random_state))
-    vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False)))[1][:, ::-1].T[:n_filters]
+    covariance = np.atleast_2d(np.cov(patches, rowvar=False, bias=True))
+    vectors = np.linalg.eigh(covariance)[1][:, ::-1].T[:n_filters]
     peak = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
     return (vectors * np.sign(peak)).reshape(n_filters, channels, kernel_size, kernel_size)
 

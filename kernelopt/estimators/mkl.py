@@ -34,7 +34,11 @@ from kernelopt.kernels.rows import StoredKernels
 
 CRITERIA = {"hinge": Hinge}
 KERNEL_SETS = {"simplex": Simplex, "uniform": Uniform}
-PROVEN = (Gaussian, Polynomial, Linear)  # positive semidefinite by construction: their Grams need no eigenvalue check
+PROVEN = (
+    Gaussian,
+    Polynomial,
+    Linear,
+)  # positive semidefinite by construction: their Grams need no eigenvalue check
 
 
 class MKLClassifier(ClassifierMixin, BaseEstimator):
@@ -279,7 +283,11 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             X, y = validate_data(self, X, y, **options)
             check_classification_targets(y)
             return X, y
-        if isinstance(X, list | tuple) and len(X) and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X):
+        if (
+            isinstance(X, list | tuple)
+            and len(X)
+            and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X)
+        ):
             X = KernelStack.from_leading(X)
         if not isinstance(X, KernelStack):
             options = dict(dtype="numeric", allow_nd=True)
@@ -295,7 +303,9 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             check_classification_targets(y)
             check_consistent_length(X, y)
             if X.shape[0] != X.shape[1]:
-                raise ValueError(f"a precomputed stack must be square at fit, (n, n, M), found shape {X.shape}")
+                raise ValueError(
+                    f"a precomputed stack must be square at fit, (n, n, M), found shape {X.shape}"
+                )
             self.n_features_in_ = X.shape[1]
             self._n_kernels = X.n_kernels
         elif X.shape[1:] != (self.n_features_in_, self._n_kernels):
@@ -312,7 +322,10 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             self.kernels_ = None
             keep = np.flatnonzero(w > 0)
             stack = X if len(keep) == len(w) else X[np.ix_(keep, keep)]
-            checked = [check_gram(K, name, up_to_constant=True) for name, K in zip(stack.names, stack.leading, strict=True)]
+            checked = [
+                check_gram(K, name, up_to_constant=True)
+                for name, K in zip(stack.names, stack.leading, strict=True)
+            ]
             if any(new is not old for new, old in zip(checked, stack.leading, strict=True)):
                 stack = KernelStack(np.stack(checked), names=stack.names)
             return Merged(keep, w[keep]), stack
@@ -351,5 +364,3 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "dual_coef_")
-
-

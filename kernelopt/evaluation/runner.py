@@ -99,10 +99,14 @@ def check_fits(dataset: Dataset, study: Study) -> None:
             f"(for example fashion-mnist-small, mnist-small, mnist, fashion-mnist, usps)"
         )
     if max(study.sizes) > len(dataset.X):
-        raise ValueError(f"size {max(study.sizes)} exceeds the {len(dataset.X)} training images of {dataset.name!r}")
+        raise ValueError(
+            f"size {max(study.sizes)} exceeds the {len(dataset.X)} training images of {dataset.name!r}"
+        )
     if min(study.sizes) < 4 * len(np.unique(dataset.y)):
         classes = len(np.unique(dataset.y))
-        raise ValueError(f"size {min(study.sizes)} is too small for {classes} classes; use at least {4 * classes}")
+        raise ValueError(
+            f"size {min(study.sizes)} is too small for {classes} classes; use at least {4 * classes}"
+        )
 
 
 def run_cell(cell: Cell, data_home: str | None, protocol: Protocol) -> tuple[Cell, Record]:
@@ -115,7 +119,9 @@ def run_cell(cell: Cell, data_home: str | None, protocol: Protocol) -> tuple[Cel
         with threadpool_limits(protocol.threads), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             order = nested_order(dataset.y, cell.seed)[: cell.size]
-            trained, partial = train(cell, rows(dataset.X[order]), dataset.y[order], dataset.image_shape, protocol)
+            trained, partial = train(
+                cell, rows(dataset.X[order]), dataset.y[order], dataset.image_shape, protocol
+            )
             begin = time.perf_counter()
             predicted = trained.predict(rows(dataset.X_test))
             partial["cost"]["predict_seconds"] = time.perf_counter() - begin
@@ -123,7 +129,13 @@ def run_cell(cell: Cell, data_home: str | None, protocol: Protocol) -> tuple[Cel
         correct = (predicted == dataset.y_test).astype(int)
         record = replace(record, **partial, accuracy=float(correct.mean()), correct=correct.tolist())
         notes = {"warnings": sorted({str(warning.message) for warning in caught})} if caught else {}
-        origin = {**provenance(), "threads": protocol.threads, "started": started, "data": dataset.sha256, **notes}
+        origin = {
+            **provenance(),
+            "threads": protocol.threads,
+            "started": started,
+            "data": dataset.sha256,
+            **notes,
+        }
         return cell, replace(record, provenance=origin)
     except Exception as error:
         message = f"{type(error).__name__}: {error}"

@@ -27,7 +27,11 @@ def scale_gamma(X, sample_weight=None) -> float:
     0.5
     """
     n, d = X.shape
-    p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
+    p = (
+        np.full(n, 1 / n)
+        if sample_weight is None
+        else np.asarray(sample_weight, float) / np.sum(sample_weight)
+    )
     if sparse.issparse(X):
         mean = float(p @ np.ravel(X.sum(axis=1))) / d
         variance = float(p @ np.ravel(X.multiply(X).sum(axis=1))) / d - mean**2
@@ -69,7 +73,10 @@ def mixed(X, sample_weight=None) -> list[Kernel]:
 def per_feature(X, sample_weight=None, *, factors: Sequence[float] = (1.0,)) -> list[Kernel]:
     """Gaussian kernels on each single feature, beside those on all of them."""
     groups = {f"feature {j}": (j,) for j in range(X.shape[1])}
-    return [*gaussian(X, sample_weight, factors=factors), *per_group(X, sample_weight, groups=groups, factors=factors)]
+    return [
+        *gaussian(X, sample_weight, factors=factors),
+        *per_group(X, sample_weight, groups=groups, factors=factors),
+    ]
 
 
 def per_group(
@@ -79,7 +86,10 @@ def per_group(
     out: list[Kernel] = []
     for label, columns in groups.items():
         columns = tuple(int(j) for j in columns)
-        out += [OnColumns(k, columns, label) for k in gaussian(X[:, list(columns)], sample_weight, factors=factors)]
+        out += [
+            OnColumns(k, columns, label)
+            for k in gaussian(X[:, list(columns)], sample_weight, factors=factors)
+        ]
     return out
 
 
@@ -98,7 +108,9 @@ def image_patches(
     """
     height, width = image_shape
     if height * width != X.shape[1]:
-        raise ValueError(f"image_shape {image_shape} has {height * width} pixels, but X has {X.shape[1]} columns")
+        raise ValueError(
+            f"image_shape {image_shape} has {height * width} pixels, but X has {X.shape[1]} columns"
+        )
     pixels = np.arange(height * width).reshape(height, width)
     cells = {
         f"patch ({i}, {j})": cell.ravel()
@@ -109,4 +121,3 @@ def image_patches(
 
 
 FAMILIES = {"gaussian": gaussian, "polynomial": polynomial, "mixed": mixed, "per_feature": per_feature}
-

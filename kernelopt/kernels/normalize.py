@@ -57,22 +57,25 @@ class Normalization:
         if method not in METHODS:
             raise ValueError(f"normalize must be one of {METHODS}, found {method!r}")
         n, _, M = stack.shape
-        p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
+        p = (
+            np.full(n, 1 / n)
+            if sample_weight is None
+            else np.asarray(sample_weight, float) / np.sum(sample_weight)
+        )
         diag = np.asarray(stack.diag, dtype=float)
-        if method == "spherical":
-            return cls(method, np.ones(M), np.sqrt(diag))
-        if method is None:
-            scale = np.ones(M)
-        else:
-            # Each kernel relative to its largest diagonal entry: no overflow at 1e300, no underflow at 1e-300.
-            size = diag.max(axis=1)
-            size[size <= 0] = 1.0
-            scale = (diag / size[:, None]) @ p
-            if method == "variance":
-                variance = scale - np.array([p @ (K / s) @ p for K, s in zip(stack.leading, size, strict=True)])
-                scale = np.where(variance > 1e-12 * scale, variance, 0.0)
-            scale *= size
-        flat = (scale == 0) | (diag == 0).all(axis=1)
+        # In units of each kernel's largest entry: no overflow at 1e300, no underflow at 1e-300.
+        size = np.array([max(float(K.max()), -float(K.min())) for K in stack.leading])
+        size[size == 0] = 1.0
+        share = (diag / size[:, None]) @ p
+        if method in ("trace", "spherical") and (share < 0).any():
+            negative = ", ".join(np.array(stack.names)[share < 0])
+            raise ValueError(
+                f"normalize={method!r} needs k(x, x) >= 0, which fails for: {negative}; choose normalize='variance'"
+            )
+        if method == "variance":
+            spread = share - np.array([p @ (K / s) @ p for K, s in zip(stack.leading, size, strict=True)])
+            share = np.where(spread > 1e-12, spread, 0.0)
+        flat = share == 0 if method in ("trace", "variance") else ~np.any(stack.leading, axis=(1, 2))
         if flat.any():
             names = ", ".join(np.array(stack.names)[flat])
             if flat.all():
@@ -80,7 +83,8 @@ class Normalization:
             warnings.warn(
                 f"constant or zero on the training points, so without use and left out: {names}", stacklevel=3
             )
-        return cls(method, np.where(flat, np.inf, scale))
+        scale = share * size if method in ("trace", "variance") else np.ones(M)
+        return cls(method, np.where(flat, np.inf, scale), np.sqrt(diag) if method == "spherical" else None)
 
 
 def spherical(stack: KernelStack, train_root: np.ndarray) -> KernelStack:

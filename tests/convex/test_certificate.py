@@ -81,7 +81,11 @@ def test_each_dual_constraint_broken_alone_is_measured_exactly():
 
 @pytest.mark.parametrize(
     "spoil, violation",
-    [(lambda t: t + np.array([0.2, -0.2, 0, 0, 0]), None), (lambda t: 1.1 * t, 0.1), (lambda t: t * np.nan, np.inf)],
+    [
+        (lambda t: t + np.array([0.2, -0.2, 0, 0, 0]), None),
+        (lambda t: 1.1 * t, 0.1),
+        (lambda t: t * np.nan, np.inf),
+    ],
     ids=["negative", "sum", "nan"],
 )
 def test_each_spoiled_weight_is_seen(spoil, violation):

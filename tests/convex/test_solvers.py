@@ -137,7 +137,9 @@ def test_curvature_is_the_derivative_of_the_gradient():
     H = machine.curvature(P)
     for k in range(5):
         e = h * np.eye(5)[k]
-        assert_allclose((gradient(mu + e)[0] - gradient(mu - e)[0]) / (2 * h), H[k], rtol=1e-3, atol=1e-4 * abs(H).max())
+        assert_allclose(
+            (gradient(mu + e)[0] - gradient(mu - e)[0]) / (2 * h), H[k], rtol=1e-3, atol=1e-4 * abs(H).max()
+        )
 
 
 @given(seed=st.integers(0, 1000), m=st.integers(2, 9))
@@ -238,7 +240,8 @@ def test_choice_of_solver():
 
 
 @pytest.mark.parametrize(
-    "bad", [dict(y=[1, 0]), dict(sample_weight=[1, 0]), dict(sample_weight=[1, np.nan]), dict(sample_weight=[1])]
+    "bad",
+    [dict(y=[1, 0]), dict(sample_weight=[1, 0]), dict(sample_weight=[1, np.nan]), dict(sample_weight=[1])],
 )
 def test_problem_refuses_bad_arrays(bad):
     with pytest.raises(ValueError, match="y must|sample_weight must"):
@@ -247,6 +250,8 @@ def test_problem_refuses_bad_arrays(bad):
 
 def test_history_brackets_tighten():
     history = WorkingSetNewton(tol=1e-8).solve(problem()).history
-    assert all(later["primal"] <= earlier["primal"] for earlier, later in zip(history, history[1:], strict=False))
+    assert all(
+        later["primal"] <= earlier["primal"] for earlier, later in zip(history, history[1:], strict=False)
+    )
     assert all(later["dual"] >= earlier["dual"] for earlier, later in zip(history, history[1:], strict=False))
     assert {"seconds", "gap", "active"} <= history[0].keys()

@@ -67,6 +67,13 @@ def test_the_scale_of_the_pixels_does_not_matter():
     np.testing.assert_allclose(as_bytes, as_fractions, atol=1e-4)
 
 
+def test_a_constant_channel_is_ignored():
+    both = np.stack([X, np.full_like(X, 0.1)], axis=1)
+    classifier = ConvNetClassifier(**QUICK, image_format="channels_first").fit(both, y)
+    assert classifier.pixel_scale_[1] == 1
+    assert np.isfinite(classifier.predict_proba(both)).all()
+
+
 def test_binary_decision_is_the_log_odds():
     two = y < 2
     classifier = ConvNetClassifier(**QUICK).fit(X[two], np.array(["zero", "one"])[y[two]])

@@ -55,7 +55,11 @@ def test_cross_validation_splits_every_kernel_rightly(stack, X, y, form, n_jobs)
     found = cross_val_predict(clf, form(stack), y, cv=KFold(3), method="decision_function", n_jobs=n_jobs)
     kernels = [Gaussian(0.1), Gaussian(1.0), Linear()]
     expected = cross_val_predict(
-        MKLClassifier(kernels=kernels, normalize=None, tol=1e-6), X, y, cv=KFold(3), method="decision_function"
+        MKLClassifier(kernels=kernels, normalize=None, tol=1e-6),
+        X,
+        y,
+        cv=KFold(3),
+        method="decision_function",
     )
     assert_allclose(found, expected, atol=1e-3)
 
@@ -74,7 +78,10 @@ def test_one_kernel_stack_scores_like_svc(stack, y):
         (lambda: KernelStack.from_leading([np.eye(2), np.eye(3)]), "one shape"),
         (lambda: KernelStack.from_leading([]), "no kernel"),
         (lambda: KernelStack(np.zeros((2, 3, 3)), names=["a", "a"]), "more than once: a"),
-        (lambda: KernelStack.from_kernels([lambda X, Z: np.zeros((1, 1))], np.eye(3)), r"must return \(3, 3\)"),
+        (
+            lambda: KernelStack.from_kernels([lambda X, Z: np.zeros((1, 1))], np.eye(3)),
+            r"must return \(3, 3\)",
+        ),
         (lambda: KernelStack.from_kernels([lambda X, Z: np.full((3, 3), np.nan)], np.eye(3)), "NaN"),
         (lambda: KernelStack.from_kernels([], np.eye(3)), "empty"),
     ],
@@ -108,7 +115,8 @@ def test_variance_ignores_constants_and_weights_count_as_repetitions(stack):
     rows = np.repeat(np.arange(30), w.astype(int))
     for method in ("trace", "variance"):
         assert_allclose(
-            Normalization.fit(stack, method, w).scale, Normalization.fit(stack[np.ix_(rows, rows)], method).scale
+            Normalization.fit(stack, method, w).scale,
+            Normalization.fit(stack[np.ix_(rows, rows)], method).scale,
         )
 
 
@@ -171,7 +179,9 @@ def test_up_to_constant_admits_what_the_intercept_absorbs(X):
         check_gram(D, up_to_constant=True)
 
 
-@pytest.mark.parametrize("K, message", [(np.ones((2, 3)), "square"), (np.full((2, 2), np.nan), "NaN"), (np.ones(3), "square")])
+@pytest.mark.parametrize(
+    "K, message", [(np.ones((2, 3)), "square"), (np.full((2, 2), np.nan), "NaN"), (np.ones(3), "square")]
+)
 def test_not_a_matrix(K, message):
     with pytest.raises(ValueError, match=message):
         check_gram(K)

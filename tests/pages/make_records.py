@@ -124,7 +124,14 @@ def make_methods(hostile: bool = False) -> list[MethodInfo]:
     if not hostile:
         return list(METHODS)
     return [
-        MethodInfo(m.name, f"{m.label} {HOSTILE}", m.half, f'{m.learned} "{HOSTILE}', f"{m.description} &{HOSTILE}", m.grid)
+        MethodInfo(
+            m.name,
+            f"{m.label} {HOSTILE}",
+            m.half,
+            f'{m.learned} "{HOSTILE}',
+            f"{m.description} &{HOSTILE}",
+            m.grid,
+        )
         for m in METHODS
     ]
 
@@ -174,9 +181,11 @@ def _record(
     mark: str,
 ) -> Record:
     network = method.startswith("cnn")
-    grid = [{"learning_rate": r, "weight_decay": w} for r in (0.003, 0.01) for w in (0.0, 0.01)] if network else [
-        {"C" + mark: c} for c in (0.1, 1.0, 10.0, 100.0)
-    ]
+    grid = (
+        [{"learning_rate": r, "weight_decay": w} for r in (0.003, 0.01) for w in (0.0, 0.01)]
+        if network
+        else [{"C" + mark: c} for c in (0.1, 1.0, 10.0, 100.0)]
+    )
     chosen = grid[int(rng.integers(len(grid)))]
     accuracy = float(correct.mean())
     history = _history(rng, method, size, epochs) if network else None
@@ -209,7 +218,9 @@ def _record(
         history=history,
         filters=_filters(method, seed, size, epochs) if network else None,
         cost={
-            "fit_seconds": float((0.4 if "learned" not in method else 3.0) * (size / 200) ** 1.2 * rng.uniform(0.8, 1.3)),
+            "fit_seconds": float(
+                (0.4 if "learned" not in method else 3.0) * (size / 200) ** 1.2 * rng.uniform(0.8, 1.3)
+            ),
             "tune_seconds": float(2.5 * (size / 200) ** 1.1 * rng.uniform(0.8, 1.3)),
             "predict_seconds": float(0.05 * rng.uniform(0.8, 1.3)),
             "peak_memory_mb": float(180 + size**2 * (1e-4 if not network else 1e-6) + rng.uniform(0, 20)),

@@ -33,7 +33,10 @@ class Browser:
         flags = ["headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking"]
         flags += ["disable-component-update", "disable-sync", f"user-data-dir={profile}"]
         options = {"args": [f"--{flag}" for flag in flags], "binary": shutil.which("chromium")}
-        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
+        wanted = {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+        }
         for _ in range(100):
             try:
                 self._call("GET", "/status")
@@ -45,7 +48,9 @@ class Browser:
 
     def _call(self, verb: str, path: str, body: Any = None) -> Any:
         data = None if verb == "GET" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(self.root + path, data, {"Content-Type": "application/json"}, method=verb)
+        request = urllib.request.Request(
+            self.root + path, data, {"Content-Type": "application/json"}, method=verb
+        )
         with self._opener.open(request, timeout=60) as answer:
             return json.load(answer)["value"]
 
@@ -78,7 +83,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         opened = Browser(port, tmp_path_factory.mktemp("profile"))
         yield opened
@@ -112,7 +119,9 @@ def test_the_scrubber_obeys_the_keyboard(browser, page):
     drawing = 'return document.querySelector("[data-role=moving] .shades").innerHTML'
     browser.press(slider, HOME)
     first = browser.run(drawing)
-    assert browser.run('return document.querySelector("[data-control=said]").textContent').startswith("epoch 0 of 20")
+    assert browser.run('return document.querySelector("[data-control=said]").textContent').startswith(
+        "epoch 0 of 20"
+    )
     browser.press(slider, RIGHT + RIGHT)
     assert browser.run(f"return document.querySelector('{slider}').value") == "2"
     assert browser.run(drawing) != first
@@ -123,14 +132,17 @@ def test_script_and_server_draw_the_same_filters(browser, page):
     browser.open(page.as_uri())
     script = """
         const paths = (root) => [...root.querySelectorAll("[data-role=moving] .shades path")]
-            .map((p) => [p.getAttribute("class"), Number(p.getAttribute("fill-opacity")).toFixed(2), p.getAttribute("d")].join())
+            .map((path) => ["class", "fill-opacity", "d"].map((name) => path.getAttribute(name)))
+            .map(([kind, opacity, d]) => [kind, Number(opacity).toFixed(2), d].join())
             .sort();
         return paths(arguments[0] || document);
     """
     drawn = browser.run(script)
     text = page.read_text(encoding="utf-8")
     served = browser.run(
-        "const page = new DOMParser().parseFromString(" + json.dumps(text) + ", 'text/html');"
+        "const page = new DOMParser().parseFromString("
+        + json.dumps(text)
+        + ", 'text/html');"
         + script.replace("arguments[0] || document", "page")
     )
     assert drawn == served
@@ -141,16 +153,22 @@ def test_a_heading_sorts_and_the_box_filters(browser, page):
     head = '#cells-table th[data-kind="number"] button'
     browser.press(head, "\ue007")  # enter
     browser.press(head, "\ue007")
-    sizes = browser.run("return [...document.querySelectorAll('#cells-table tbody tr')].map((r) => +r.cells[1].dataset.value)")
+    sizes = browser.run(
+        "return [...document.querySelectorAll('#cells-table tbody tr')].map((r) => +r.cells[1].dataset.value)"
+    )
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
-    assert browser.run("return document.querySelector('#cells-table th:nth-child(2)').ariaSort") == "descending"
+    assert (
+        browser.run("return document.querySelector('#cells-table th:nth-child(2)').ariaSort") == "descending"
+    )
     browser.press("#cells-box", "gabor first")
     assert browser.run("return document.getElementById('cells-table-count').textContent") == "15 of 135 cells"
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
 def test_the_page_never_scrolls_sideways(browser, page, width):
-    browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
+    browser.devtools(
+        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True
+    )
     browser.open(page.as_uri())
     assert browser.run("return document.documentElement.scrollWidth") <= width
     browser.devtools("Emulation.clearDeviceMetricsOverride")
@@ -158,7 +176,9 @@ def test_the_page_never_scrolls_sideways(browser, page, width):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_both_themes(browser, page, scheme):
-    browser.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    browser.devtools(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
     browser.open(page.as_uri())
     ratios = browser.run(
         """

@@ -104,6 +104,9 @@ def balanced_box_projection(a: np.ndarray, y: np.ndarray, upper: np.ndarray) -> 
     def at(t: float) -> np.ndarray:
         return np.clip(a - t * y, 0.0, upper)
 
+    clipped = at(0.0)
+    if abs(float(y @ clipped)) <= 1e-14 * float(clipped.sum()):
+        return clipped  # balanced up to rounding: moving on would only turn zeros into dust
     kinks = np.unique(np.concatenate([y * a, y * (a - upper)]))
     low, high = 0, len(kinks) - 1
     while high - low > 1:
