@@ -68,9 +68,7 @@ def contrast(
         One per cell; a failed cell says so in `status`.
     """
     if output is None and store is None:
-        raise ValueError(
-            "pass output='report.html' for a report, or store='records.sqlite' for the records alone"
-        )
+        raise ValueError("pass output='report.html' for a report, or store='records.sqlite' for the records alone")
     names = tuple(method.info.name for method in catalogue.ALL) if methods is None else tuple(methods)
     study = Study(
         datasets=(data,) if isinstance(data, str) else tuple(data),
@@ -105,11 +103,11 @@ def describe(study: Study, protocol: Protocol, n_jobs: int) -> dict[str, str]:
     listed = ", ".join
     return {
         "Data": listed(study.datasets) + "; pixel values divided by 255",
-        "Training sets": f"{listed(map(str, study.sizes))} images, nested, drawn with the classes' proportions from the "
-        f"official training part; the same for every method",
+        "Training sets": f"{listed(map(str, study.sizes))} images, nested, drawn from the official training part with "
+        f"the classes' proportions; the same for every method",
         "Seeds": f"{listed(map(str, study.seeds))}: each draws its own training sets, hold-out parts and starts",
-        "Choosing": f"{protocol.validation_size:.0%} of the training set, stratified, compares three values of C (kernels) "
-        f"or of the learning rate (networks); the single kernel also chooses among the twelve kernels. "
+        "Choosing": f"{protocol.validation_size:.0%} of the training set, stratified, compares three values of C "
+        f"(kernels) or of the learning rate (networks); the single kernel also chooses among the twelve kernels. "
         f"The chosen setting is then trained on the whole training set",
         "Test": "the official test images of the data set, used once per cell, after every choice is made",
         "Machines": f"{n_jobs} process(es) of {protocol.threads} thread(s) each, on the CPU",
@@ -121,9 +119,7 @@ def shared_provenance(records: Sequence[Record]) -> dict[str, str]:
     out: dict[str, list[str]] = {}
     for record in records:
         for name, value in record.provenance.items():
-            if name not in ("started", "warnings", "traceback") and str(value) not in out.setdefault(
-                name, []
-            ):
+            if name not in ("started", "warnings", "traceback") and str(value) not in out.setdefault(name, []):
                 out[name].append(str(value))
     started = sorted(str(r.provenance["started"]) for r in records if "started" in r.provenance)
     if started:
@@ -140,9 +136,7 @@ def command(study: Study, n_jobs: int) -> str:
         "methods": study.methods,
         "jobs": (n_jobs,),
     }
-    return "kernelopt contrast " + " ".join(
-        f"--{name} {' '.join(map(str, values))}" for name, values in words.items()
-    )
+    return "kernelopt contrast " + " ".join(f"--{name} {' '.join(map(str, values))}" for name, values in words.items())
 
 
 COLUMNS = (

@@ -14,9 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except KeyboardInterrupt:
-        print(
-            "\ninterrupted; finished cells are kept, and the same command goes on from there", file=sys.stderr
-        )
+        print("\ninterrupted; finished cells are kept, and the same command goes on from there", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError) as error:
         print(f"kernelopt: {error}", file=sys.stderr)
@@ -36,12 +34,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Contrast kernels learned by convex optimisation with filters learned by backpropagation. "
         "Stopped at any moment, the same command goes on from the last finished cell.",
     )
-    contrast.add_argument(
-        "--data", nargs="+", default=["fashion-mnist-small"], metavar="NAME", help="data sets"
-    )
-    contrast.add_argument(
-        "--sizes", nargs="+", type=int, metavar="N", help="training set sizes (100 400 1600)"
-    )
+    contrast.add_argument("--data", nargs="+", default=["fashion-mnist-small"], metavar="NAME", help="data sets")
+    contrast.add_argument("--sizes", nargs="+", type=int, metavar="N", help="training set sizes (100 400 1600)")
     contrast.add_argument(
         "--seeds",
         nargs="+",
@@ -50,9 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how many seeds (one number), or which (several); default 5",
     )
     contrast.add_argument("--methods", nargs="+", metavar="NAME", help="methods (all)")
-    contrast.add_argument(
-        "-o", "--output", default="report.html", metavar="FILE", help="the report (report.html)"
-    )
+    contrast.add_argument("-o", "--output", default="report.html", metavar="FILE", help="the report (report.html)")
     contrast.add_argument("--store", metavar="FILE", help="SQLite file of records (beside the report)")
     contrast.add_argument("--jobs", type=int, default=2, metavar="N", help="worker processes (2)")
     contrast.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")

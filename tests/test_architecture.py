@@ -81,9 +81,7 @@ def test_convex_and_conv_do_not_meet():
     ],
 )
 def test_import_is_lean(statement):
-    code = (
-        f"{statement}\nimport sys; print([m for m in ('torch', 'cvxpy', 'matplotlib') if m in sys.modules])"
-    )
+    code = f"{statement}\nimport sys; print([m for m in ('torch', 'cvxpy', 'matplotlib') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
@@ -92,7 +90,7 @@ def test_public_names_resolve():
     for name in kernelopt.__all__:
         assert getattr(kernelopt, name) is not None
     with pytest.raises(AttributeError, match="MKLClassifier"):
-        kernelopt.NoSuchName
+        _ = kernelopt.NoSuchName
 
 
 def test_contrast_stays_the_function_whatever_is_imported_first():

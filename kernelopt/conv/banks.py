@@ -169,9 +169,7 @@ BANKS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-def make_bank(
-    bank: str | Callable, n_filters, kernel_size, channels=1, images=None, random_state=None
-) -> np.ndarray:
+def make_bank(bank: str | Callable, n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
     """Return the filters of a bank given by name, or by a function with the banks' signature.
 
     Parameters
@@ -205,9 +203,7 @@ def make_bank(
     filters = np.asarray(make(n_filters, kernel_size, channels, images, random_state), dtype=np.float64)
     expected = (n_filters, channels, kernel_size, kernel_size)
     if filters.shape != expected or not np.isfinite(filters).all():
-        raise ValueError(
-            f"bank={bank!r} returned shape {filters.shape}, but expected finite filters {expected}."
-        )
+        raise ValueError(f"bank={bank!r} returned shape {filters.shape}, but expected finite filters {expected}.")
     return filters
 
 

@@ -12,9 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 FORMATS = ("auto", "channels_first", "channels_last")
 
 
-def as_images(
-    X: np.ndarray, image_shape: str | Sequence[int] = "auto", image_format: str = "auto"
-) -> np.ndarray:
+def as_images(X: np.ndarray, image_shape: str | Sequence[int] = "auto", image_format: str = "auto") -> np.ndarray:
     """Return `X` as images of shape (n, channels, height, width) in float32.
 
     Values are never rescaled: pixels in 0..255 stay in 0..255, whatever their type. Whoever needs
@@ -158,9 +156,7 @@ def _as_sides(image_shape) -> tuple[int, ...]:
     except TypeError:
         sides = ()
     if not sides or min(sides) < 1:
-        raise ValueError(
-            f"image_shape={image_shape!r}, but expected 'auto' or positive integers such as (28, 28)."
-        )
+        raise ValueError(f"image_shape={image_shape!r}, but expected 'auto' or positive integers such as (28, 28).")
     return sides
 
 

@@ -85,9 +85,7 @@ def build_layers(**options) -> tuple[ConvLayer, ...]:
     n_layers = max(lengths.values(), default=1)
     if any(length != n_layers for length in lengths.values()) or n_layers == 0:
         found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        raise ValueError(
-            f"expected one value for all layers or one per layer, but found lists that differ: {found}."
-        )
+        raise ValueError(f"expected one value for all layers or one per layer, but found lists that differ: {found}.")
     return tuple(
         ConvLayer(**{name: lists[name][i] if name in lists else value for name, value in options.items()})
         for i in range(n_layers)

@@ -35,9 +35,7 @@ def patch_pca(n_filters, kernel_size, channels=1, images=None, random_state=None
     >>> patch_pca(4, 3, images=images, random_state=0).shape
     (4, 1, 3, 3)
     """
-    need_at_most(
-        "patch_pca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}"
-    )
+    need_at_most("patch_pca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}")
     patches = draw_patches("patch_pca", images, kernel_size, channels, np.random.default_rng(random_state))
     covariance = np.atleast_2d(np.cov(patches, rowvar=False, bias=True))
     vectors = np.linalg.eigh(covariance)[1][:, ::-1].T[:n_filters]
@@ -122,9 +120,7 @@ def _spherical_kmeans(points: np.ndarray, n_clusters: int, rng: np.random.Genera
         similarity = points @ centroids.T
         nearest = np.abs(similarity).argmax(axis=1)
         code = np.zeros_like(similarity)
-        np.put_along_axis(
-            code, nearest[:, None], np.take_along_axis(similarity, nearest[:, None], axis=1), axis=1
-        )
+        np.put_along_axis(code, nearest[:, None], np.take_along_axis(similarity, nearest[:, None], axis=1), axis=1)
         centroids = unit(code.T @ points + centroids)
     return centroids
 

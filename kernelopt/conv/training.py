@@ -24,9 +24,7 @@ except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
 
-CHANNELS_LAST = (
-    torch.channels_last
-)  # the layout in which the CPU convolves fastest: ten times for one channel
+CHANNELS_LAST = torch.channels_last  # the layout in which the CPU convolves fastest: ten times for one channel
 
 
 @dataclass(frozen=True)
@@ -76,9 +74,7 @@ class Recipe:
         check_scalar(self.batch_size, "batch_size", Integral, min_val=1)
         check_scalar(self.learning_rate, "learning_rate", Real, min_val=0, include_boundaries="neither")
         check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
-        check_scalar(
-            self.label_smoothing, "label_smoothing", Real, min_val=0, max_val=1, include_boundaries="left"
-        )
+        check_scalar(self.label_smoothing, "label_smoothing", Real, min_val=0, max_val=1, include_boundaries="left")
 
 
 @dataclass(frozen=True)
@@ -163,9 +159,7 @@ def train(
             _check_finite(numbers[0], recipe)
             recorder.record(epoch, *numbers, first_filters(network))
     except KeyboardInterrupt:
-        message = (
-            f"training was interrupted in epoch {epoch} of {recipe.epochs}; the network is as it was then"
-        )
+        message = f"training was interrupted in epoch {epoch} of {recipe.epochs}; the network is as it was then"
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     end = sweep(everything, after_batch=_nothing)
     _check_finite(end[0], recipe)
@@ -204,8 +198,7 @@ def _sweep(
 def _check_finite(loss: float, recipe: Recipe) -> None:
     if not math.isfinite(loss):
         raise FloatingPointError(
-            f"the training loss became {loss} with learning_rate={recipe.learning_rate}. "
-            "Use a smaller learning_rate."
+            f"the training loss became {loss} with learning_rate={recipe.learning_rate}. Use a smaller learning_rate."
         )
 
 

@@ -69,9 +69,7 @@ class Problem:
     w: np.ndarray
 
     @classmethod
-    def of(
-        cls, Ks, y, criterion: Criterion, kernel_set: KernelSet, sample_weight=None, scale=None
-    ) -> Problem:
+    def of(cls, Ks, y, criterion: Criterion, kernel_set: KernelSet, sample_weight=None, scale=None) -> Problem:
         """Make a problem of plain arrays: Ks (M, n, n), y of shape (n,) or (n, k) in {-1, 1}.
 
         Examples
@@ -86,9 +84,7 @@ class Problem:
             raise ValueError("y must hold -1 and 1 only")
         w = np.ones(len(Y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         if w.shape != (len(Y),) or not (np.isfinite(w) & (w > 0)).all():
-            raise ValueError(
-                "sample_weight must hold one positive number per sample; drop samples of weight zero"
-            )
+            raise ValueError("sample_weight must hold one positive number per sample; drop samples of weight zero")
         return cls(kernels, Y, criterion, kernel_set, w)
 
     @property

@@ -46,8 +46,7 @@ def read_idx(data: bytes, what: str) -> np.ndarray:
     """
     if len(data) < 4 or data[:3] != bytes([0, 0, _UBYTE]) or not 1 <= data[3] <= 4:
         raise DatasetCorruptError(
-            f"{what} is not an IDX file of bytes: it begins with {data[:4].hex(' ')}, "
-            "expected 00 00 08 and 01 to 04"
+            f"{what} is not an IDX file of bytes: it begins with {data[:4].hex(' ')}, expected 00 00 08 and 01 to 04"
         )
     ndim = data[3]
     start = 4 + 4 * ndim
@@ -117,9 +116,7 @@ def read_esl(data: bytes, what: str) -> tuple[np.ndarray, np.ndarray]:
     except ValueError as error:
         raise DatasetCorruptError(f"{what} is not a table of numbers: {error}") from error
     if table.shape[1] != 1 + _USPS_IMAGE:
-        raise DatasetCorruptError(
-            f"{what} has {table.shape[1]} numbers on a line, expected {1 + _USPS_IMAGE}"
-        )
+        raise DatasetCorruptError(f"{what} has {table.shape[1]} numbers on a line, expected {1 + _USPS_IMAGE}")
     labels, X = table[:, 0], table[:, 1:]
     if not np.isin(labels, np.arange(10)).all() or not (np.abs(X) <= 1).all():
         raise DatasetCorruptError(f"{what} has a label that is no digit or a grey value outside [-1, 1]")

@@ -166,8 +166,7 @@ def _mismatch(location: Location, path: str, what: str, found: str, expected: st
         f"{entry.folders[0] or entry.name}/."
     )
     return DatasetCorruptError(
-        f"{path} is not the file of {entry.name!r}: the sha256 of {what} is {found}, "
-        f"expected {expected}. {cure}"
+        f"{path} is not the file of {entry.name!r}: the sha256 of {what} is {found}, expected {expected}. {cure}"
     )
 
 

@@ -42,8 +42,7 @@ class Location:
         absent = [part.name for part in parts if part.name not in found]
         if absent:
             raise DatasetCorruptError(
-                f"{self.where} does not hold {', '.join(absent)}, which {self.entry.name!r} needs. "
-                "Fetch it again."
+                f"{self.where} does not hold {', '.join(absent)}, which {self.entry.name!r} needs. Fetch it again."
             )
         return [found[part.name] for part in parts]
 
@@ -91,9 +90,7 @@ def locate(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> Loc
     """
     for folder in folders(entry, data_home):
         files = [
-            next(
-                (path for suffix in ("", ".gz") if (path := folder / f"{part.name}{suffix}").is_file()), None
-            )
+            next((path for suffix in ("", ".gz") if (path := folder / f"{part.name}{suffix}").is_file()), None)
             for part in entry.parts
         ]
         present = tuple(path for path in files if path is not None)
@@ -138,9 +135,7 @@ def not_found(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> 
     lines += ["To get it:", *(f"  {command}" for command in commands(entry, data_home))]
     home = destination(data_home)
     if home is None:
-        lines.append(
-            f'then load({entry.name!r}, data_home="~/kernelopt-data"), or set {ENVIRONMENT} to that folder.'
-        )
+        lines.append(f'then load({entry.name!r}, data_home="~/kernelopt-data"), or set {ENVIRONMENT} to that folder.')
     return DatasetNotFoundError("\n".join(lines))
 
 

@@ -59,14 +59,11 @@ def read_table(
         raise DatasetCorruptError(f"{what} is not a CSV file with a header: {error}") from error
     if len(header) < 2 or header[-1] != LABEL or len(set(header)) < len(header):
         raise DatasetCorruptError(
-            f"{what} must have distinct columns with {LABEL!r} as the last one; "
-            f"its header is {','.join(header)[:200]}"
+            f"{what} must have distinct columns with {LABEL!r} as the last one; its header is {','.join(header)[:200]}"
         )
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
-            raise DatasetCorruptError(
-                f"{what}, row {number} has {len(row)} cells; the header has {len(header)}"
-            )
+            raise DatasetCorruptError(f"{what}, row {number} has {len(row)} cells; the header has {len(header)}")
     if not rows:
         raise DatasetCorruptError(f"{what} has a header but no rows")
     *features, labels = zip(*rows, strict=True)
@@ -83,6 +80,4 @@ def _encode(name: str, cells: tuple[str, ...]) -> dict[str, np.ndarray]:
     except ValueError:
         text = np.array(cells)
         missing = text == ""
-        return {
-            f"{name}={value}": np.where(missing, np.nan, text == value) for value in sorted(set(cells) - {""})
-        }
+        return {f"{name}={value}": np.where(missing, np.nan, text == value) for value in sorted(set(cells) - {""})}

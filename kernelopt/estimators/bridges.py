@@ -100,9 +100,7 @@ class NetworkMKLClassifier(ClassifierMixin, BaseEstimator):
                 network.set_params(random_state=int(rng.randint(2**31 - 1)))
             network.fit(X[~half], y[~half])
             Z, groups = _with_features(network, X[half])
-            machine = MKLClassifier(
-                kernels=_Family(self.kernels, groups, self.factors), C=self.C, tol=self.tol
-            )
+            machine = MKLClassifier(kernels=_Family(self.kernels, groups, self.factors), C=self.C, tol=self.tol)
             self.networks_.append(network)
             self.machines_.append(machine.fit(Z, y[half]))
         self.kernel_names_ = self.machines_[0].kernel_names_
@@ -115,9 +113,7 @@ class NetworkMKLClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64)
         pairs = zip(self.networks_, self.machines_, strict=True)
-        return np.mean(
-            [machine.decision_function(_with_features(network, X)[0]) for network, machine in pairs], axis=0
-        )
+        return np.mean([machine.decision_function(_with_features(network, X)[0]) for network, machine in pairs], axis=0)
 
     def predict(self, X):
         """Return the label with the largest value."""
@@ -134,16 +130,10 @@ class _Family:
     def __call__(self, Z, sample_weight=None) -> list[Any]:
         family = FAMILIES.get(self.kernels) if isinstance(self.kernels, str) else self.kernels
         if not callable(family):
-            raise ValueError(
-                f"kernels must be one of {', '.join(FAMILIES)} or a function, found {self.kernels!r}"
-            )
+            raise ValueError(f"kernels must be one of {', '.join(FAMILIES)} or a function, found {self.kernels!r}")
         layers = dict(self.groups)
         pixels = layers.pop("pixels")
-        weighted = (
-            {"sample_weight": sample_weight}
-            if "sample_weight" in inspect.signature(family).parameters
-            else {}
-        )
+        weighted = {"sample_weight": sample_weight} if "sample_weight" in inspect.signature(family).parameters else {}
         made = [
             kernel if isinstance(kernel, OnColumns) else OnColumns(kernel, tuple(pixels), "pixels")
             for kernel in family(Z[:, pixels.start : pixels.stop], **weighted)
@@ -158,7 +148,6 @@ def _with_features(network: ConvNetClassifier, X: np.ndarray) -> tuple[np.ndarra
     names = ["pixels", *(f"layer {i + 1}" for i in range(n_layers))]
     ends = np.cumsum([part.shape[1] for part in parts])
     groups = {
-        name: range(int(end) - part.shape[1], int(end))
-        for name, part, end in zip(names, parts, ends, strict=True)
+        name: range(int(end) - part.shape[1], int(end)) for name, part, end in zip(names, parts, ends, strict=True)
     }
     return np.hstack(parts), groups

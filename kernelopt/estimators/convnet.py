@@ -265,9 +265,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.layers, str) and self.layers == "auto":
             options = ("filters", "kernel_size", "bank", "trainable", "pool")
             return build_layers(**{name: getattr(self, name) for name in options})
-        if not isinstance(self.layers, list | tuple) or not all(
-            isinstance(a, ConvLayer) for a in self.layers
-        ):
+        if not isinstance(self.layers, list | tuple) or not all(isinstance(a, ConvLayer) for a in self.layers):
             raise ValueError(f"layers={self.layers!r}, but expected 'auto' or a list of ConvLayer.")
         if not self.layers:
             raise ValueError("layers is empty, but the network needs at least one ConvLayer.")

@@ -61,7 +61,5 @@ def _row_bytes(X, keep: np.ndarray, labels: np.ndarray) -> list[bytes]:
             for s, e in zip(bounds[:-1], bounds[1:], strict=True)
         ]
     else:
-        parts = [
-            row.tobytes() for row in np.ascontiguousarray(X[keep]) + 0.0
-        ]  # + 0.0 makes -0.0 equal to 0.0
+        parts = [row.tobytes() for row in np.ascontiguousarray(X[keep]) + 0.0]  # + 0.0 makes -0.0 equal to 0.0
     return [a + b for a, b in zip(label, parts, strict=True)]

@@ -44,9 +44,7 @@ class LearnedKernel:
             return self.combine(as_stack(X).select(self.active), None if root is None else root[self.active])
         active = [self.kernels[k] for k in self.active]
         stack = KernelStack.from_kernels(active, X, Z, diag=round_)
-        return self.combine(
-            stack, np.sqrt([kernel_diag(k, X if Z is None else Z) for k in active]) if round_ else None
-        )
+        return self.combine(stack, np.sqrt([kernel_diag(k, X if Z is None else Z) for k in active]) if round_ else None)
 
     def combine(self, stack: KernelStack, train_root: np.ndarray | None) -> np.ndarray:
         """Return the weighted sum over a stack of the active kernels."""

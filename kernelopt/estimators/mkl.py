@@ -283,11 +283,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             X, y = validate_data(self, X, y, **options)
             check_classification_targets(y)
             return X, y
-        if (
-            isinstance(X, list | tuple)
-            and len(X)
-            and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X)
-        ):
+        if isinstance(X, list | tuple) and len(X) and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X):
             X = KernelStack.from_leading(X)
         if not isinstance(X, KernelStack):
             options = dict(dtype="numeric", allow_nd=True)
@@ -303,9 +299,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             check_classification_targets(y)
             check_consistent_length(X, y)
             if X.shape[0] != X.shape[1]:
-                raise ValueError(
-                    f"a precomputed stack must be square at fit, (n, n, M), found shape {X.shape}"
-                )
+                raise ValueError(f"a precomputed stack must be square at fit, (n, n, M), found shape {X.shape}")
             self.n_features_in_ = X.shape[1]
             self._n_kernels = X.n_kernels
         elif X.shape[1:] != (self.n_features_in_, self._n_kernels):
@@ -323,8 +317,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             keep = np.flatnonzero(w > 0)
             stack = X if len(keep) == len(w) else X[np.ix_(keep, keep)]
             checked = [
-                check_gram(K, name, up_to_constant=True)
-                for name, K in zip(stack.names, stack.leading, strict=True)
+                check_gram(K, name, up_to_constant=True) for name, K in zip(stack.names, stack.leading, strict=True)
             ]
             if any(new is not old for new, old in zip(checked, stack.leading, strict=True)):
                 stack = KernelStack(np.stack(checked), names=stack.names)

@@ -82,7 +82,7 @@ class Protocol:
         if len(settings) == 1:
             return settings[0], []
         trains, chooses = self.validation_split(y, seed)
-        candidates = []
+        candidates: list[dict[str, Any]] = []
         for setting in settings:
             score = make(seed, **setting).fit(X[trains], y[trains]).score(X[chooses], y[chooses])
             candidates.append({"params": setting, "score": float(score)})

@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_limits
 import kernelopt
 from kernelopt.datasets import Dataset, load
 from kernelopt.evaluation import methods
-from kernelopt.evaluation.provenance import peak_memory_mb, provenance, reset_peak_memory
 from kernelopt.evaluation.protocol import Protocol, nested_order
+from kernelopt.evaluation.provenance import peak_memory_mb, provenance, reset_peak_memory
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import Cell, Study
@@ -99,14 +99,10 @@ def check_fits(dataset: Dataset, study: Study) -> None:
             f"(for example fashion-mnist-small, mnist-small, mnist, fashion-mnist, usps)"
         )
     if max(study.sizes) > len(dataset.X):
-        raise ValueError(
-            f"size {max(study.sizes)} exceeds the {len(dataset.X)} training images of {dataset.name!r}"
-        )
+        raise ValueError(f"size {max(study.sizes)} exceeds the {len(dataset.X)} training images of {dataset.name!r}")
     if min(study.sizes) < 4 * len(np.unique(dataset.y)):
         classes = len(np.unique(dataset.y))
-        raise ValueError(
-            f"size {min(study.sizes)} is too small for {classes} classes; use at least {4 * classes}"
-        )
+        raise ValueError(f"size {min(study.sizes)} is too small for {classes} classes; use at least {4 * classes}")
 
 
 def run_cell(cell: Cell, data_home: str | None, protocol: Protocol) -> tuple[Cell, Record]:
@@ -119,9 +115,7 @@ def run_cell(cell: Cell, data_home: str | None, protocol: Protocol) -> tuple[Cel
         with threadpool_limits(protocol.threads), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             order = nested_order(dataset.y, cell.seed)[: cell.size]
-            trained, partial = train(
-                cell, rows(dataset.X[order]), dataset.y[order], dataset.image_shape, protocol
-            )
+            trained, partial = train(cell, rows(dataset.X[order]), dataset.y[order], dataset.image_shape, protocol)
             begin = time.perf_counter()
             predicted = trained.predict(rows(dataset.X_test))
             partial["cost"]["predict_seconds"] = time.perf_counter() - begin

@@ -79,9 +79,7 @@ class Study:
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} holds something twice: {values}")
         if min(self.sizes) < 1 or min(self.seeds) < 0:
-            raise ValueError(
-                f"sizes must be positive and seeds nonnegative, found {self.sizes} and {self.seeds}"
-            )
+            raise ValueError(f"sizes must be positive and seeds nonnegative, found {self.sizes} and {self.seeds}")
 
     def cells(self) -> list[Cell]:
         """Return all cells, seed by seed and small before large, so that every method shows early."""

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, euclidean_distances
+from sklearn.metrics.pairwise import (
+    PAIRWISE_KERNEL_FUNCTIONS,
+    euclidean_distances,
+    linear_kernel,
+    polynomial_kernel,
+)
+from sklearn.utils.extmath import row_norms
 
 Kernel = Callable[[Any, Any], np.ndarray]
 
@@ -43,6 +49,7 @@ class Gaussian:
         return f"gaussian γ={self.label or format(self.gamma, '.3g')}"
 
     def __call__(self, X, Z) -> np.ndarray:
+        """Return k(x, z) for the rows of X and Z."""
         return self.of_squared_distances(euclidean_distances(X, Z, squared=True))
 
     def of_squared_distances(self, D: np.ndarray) -> np.ndarray:
@@ -88,13 +95,12 @@ class Polynomial:
         return f"polynomial d={self.degree}"
 
     def __call__(self, X, Z) -> np.ndarray:
-        from sklearn.metrics.pairwise import polynomial_kernel
-
+        """Return k(x, z) for the rows of X and Z."""
         return polynomial_kernel(X, Z, degree=self.degree, gamma=self.gamma, coef0=self.coef0)
 
     def diag(self, X) -> np.ndarray:
         """Return k(x, x) for each row of X."""
-        return (self.gamma * _squared_norms(X) + self.coef0) ** self.degree
+        return (self.gamma * row_norms(X, squared=True) + self.coef0) ** self.degree
 
 
 @dataclass(frozen=True)
@@ -107,13 +113,12 @@ class Linear:
         return "linear"
 
     def __call__(self, X, Z) -> np.ndarray:
-        from sklearn.metrics.pairwise import linear_kernel
-
+        """Return k(x, z) for the rows of X and Z."""
         return linear_kernel(X, Z)
 
     def diag(self, X) -> np.ndarray:
         """Return k(x, x) for each row of X."""
-        return _squared_norms(X)
+        return row_norms(X, squared=True)
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ class OnColumns:
         return X[:, list(self.columns)]
 
     def __call__(self, X, Z) -> np.ndarray:
+        """Return k(x, z) for the rows of X and Z."""
         A = self.select(X)
         return self.kernel(A, A if Z is X else self.select(Z))
 
@@ -184,9 +190,3 @@ def kernel_diag(kernel: Kernel, X) -> np.ndarray:
     if diag is not None:
         return np.asarray(diag(X), dtype=float)
     return np.array([float(np.ravel(kernel(X[i : i + 1], X[i : i + 1]))[0]) for i in range(np.shape(X)[0])])
-
-
-def _squared_norms(X) -> np.ndarray:
-    from sklearn.utils.extmath import row_norms
-
-    return row_norms(X, squared=True)

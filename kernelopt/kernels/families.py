@@ -27,11 +27,7 @@ def scale_gamma(X, sample_weight=None) -> float:
     0.5
     """
     n, d = X.shape
-    p = (
-        np.full(n, 1 / n)
-        if sample_weight is None
-        else np.asarray(sample_weight, float) / np.sum(sample_weight)
-    )
+    p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
     if sparse.issparse(X):
         mean = float(p @ np.ravel(X.sum(axis=1))) / d
         variance = float(p @ np.ravel(X.multiply(X).sum(axis=1))) / d - mean**2
@@ -80,16 +76,13 @@ def per_feature(X, sample_weight=None, *, factors: Sequence[float] = (1.0,)) -> 
 
 
 def per_group(
-    X, sample_weight=None, *, groups: Mapping[str, Sequence[int]], factors: Sequence[float] = (1.0,)
+    X, sample_weight=None, *, groups: Mapping[str, Sequence[int] | np.ndarray], factors: Sequence[float] = (1.0,)
 ) -> list[Kernel]:
     """Gaussian kernels on each named group of columns, each with the scale of its own columns."""
     out: list[Kernel] = []
     for label, columns in groups.items():
         columns = tuple(int(j) for j in columns)
-        out += [
-            OnColumns(k, columns, label)
-            for k in gaussian(X[:, list(columns)], sample_weight, factors=factors)
-        ]
+        out += [OnColumns(k, columns, label) for k in gaussian(X[:, list(columns)], sample_weight, factors=factors)]
     return out
 
 
@@ -108,9 +101,7 @@ def image_patches(
     """
     height, width = image_shape
     if height * width != X.shape[1]:
-        raise ValueError(
-            f"image_shape {image_shape} has {height * width} pixels, but X has {X.shape[1]} columns"
-        )
+        raise ValueError(f"image_shape {image_shape} has {height * width} pixels, but X has {X.shape[1]} columns")
     pixels = np.arange(height * width).reshape(height, width)
     cells = {
         f"patch ({i}, {j})": cell.ravel()

@@ -57,11 +57,7 @@ class Normalization:
         if method not in METHODS:
             raise ValueError(f"normalize must be one of {METHODS}, found {method!r}")
         n, _, M = stack.shape
-        p = (
-            np.full(n, 1 / n)
-            if sample_weight is None
-            else np.asarray(sample_weight, float) / np.sum(sample_weight)
-        )
+        p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
         diag = np.asarray(stack.diag, dtype=float)
         # In units of each kernel's largest entry: no overflow at 1e300, no underflow at 1e-300.
         size = np.array([max(float(K.max()), -float(K.min())) for K in stack.leading])

@@ -38,7 +38,7 @@ class StoredKernels:
 
     @property
     def n_samples(self) -> int:
-        """n."""
+        """N."""
         return self.Ks.shape[1]
 
     @cached_property

@@ -150,16 +150,12 @@ class KernelStack:
         n = len(self)
         rows = np.arange(n)[rows]
         if np.ndim(rows) != 1:
-            raise IndexError(
-                "a KernelStack is indexed by a slice, a mask or an array of rows, not by a single row"
-            )
+            raise IndexError("a KernelStack is indexed by a slice, a mask or an array of rows, not by a single row")
         columns = np.arange(self.shape[1])[columns]
         diag = None if self.diag is None else self.diag[:, rows]
-        return KernelStack(
-            self.leading[np.ix_(range(self.n_kernels), rows, columns)], names=self.names, diag=diag
-        )
+        return KernelStack(self.leading[np.ix_(np.arange(self.n_kernels), rows, columns)], names=self.names, diag=diag)
 
-    def select(self, kernels: Sequence[int]) -> KernelStack:
+    def select(self, kernels: Sequence[int] | np.ndarray) -> KernelStack:
         """Return the stack of some of the kernels."""
         index = list(kernels)
         diag = None if self.diag is None else self.diag[index]

@@ -12,8 +12,8 @@ def check_gram(K: np.ndarray, name: str = "K", *, up_to_constant: bool = False) 
     r"""Return K, symmetric to the last bit, or raise an error that says what is wrong with it.
 
     What rounding explains is accepted: a negative eigenvalue or an asymmetry of some machine
-    epsilons times n times the trace (for a matrix of integer type: n units, since its entries were rounded to one). Nothing
-    larger is repaired.
+    epsilons times n times the trace (for a matrix of integer type: n units, since its entries were
+    rounded to one). Nothing larger is repaired.
 
     Parameters
     ----------

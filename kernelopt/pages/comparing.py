@@ -46,9 +46,7 @@ def size_axis(sizes: Sequence[int]) -> Axis:
 def accuracy(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     """Return a chart for each half and the rows of the table beside them."""
     estimates = {
-        (method.name, size): results.accuracy(method.name, size)
-        for method in results.methods
-        for size in results.sizes
+        (method.name, size): results.accuracy(method.name, size) for method in results.methods for size in results.sizes
     }
     known = [e for e in estimates.values() if e is not None]
     panels = []
@@ -60,16 +58,13 @@ def accuracy(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         for half, heading in HALVES.items():
             members = [m.name for m in results.methods if m.half == half]
             if half == "bridge" and members:  # a bridge is read against its parents
-                parents = [
-                    rival for claim in verdicts.CLAIMS if claim.name == "bridge" for rival in claim.rivals
-                ]
+                parents = [rival for claim in verdicts.CLAIMS if claim.name == "bridge" for rival in claim.rivals]
                 members = [m.name for m in results.methods if m.name in parents] + members
             members = [name for name in members if lines[name].points]
             if members:
                 ordered = sorted(members, key=lambda name: look[name].bold)
                 spoken = "; ".join(
-                    f"{results.info[name].label} "
-                    + ", ".join(p.title.split(": ")[-1] for p in lines[name].points)
+                    f"{results.info[name].label} " + ", ".join(p.title.split(": ")[-1] for p in lines[name].points)
                     for name in members
                 )
                 chart = Chart(
@@ -90,9 +85,7 @@ def accuracy(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
                     "estimate": estimates[method.name, size],
                     "planned": results.planned(method.name, size),
                     "missing": sum(
-                        r.status != "ok"
-                        for r in results.records
-                        if r.method == method.name and r.size == size
+                        r.status != "ok" for r in results.records if r.method == method.name and r.size == size
                     ),
                 }
                 for size in results.sizes

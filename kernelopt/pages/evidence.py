@@ -43,8 +43,7 @@ def proof(results: Results, look: Mapping[str, Look], what: str) -> dict[str, An
                 look[method.name],
                 scale,
                 [tick for tick, _ in ticks],
-                f"{method.label}, {formats.count(size)} training images: "
-                + ", ".join(map(formats.significant, seen)),
+                f"{method.label}, {formats.count(size)} training images: " + ", ".join(map(formats.significant, seen)),
             ),
         }
         for method, size, seen in found
@@ -110,8 +109,7 @@ def cost(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
             members = [m.name for m in results.methods if m.half == half and m.name in lines]
             if members:
                 spoken = "; ".join(
-                    f"{results.info[n].label} " + ", ".join(formats.seconds(t) for _, t in times[n])
-                    for n in members
+                    f"{results.info[n].label} " + ", ".join(formats.seconds(t) for _, t in times[n]) for n in members
                 )
                 chart = Chart(
                     size_axis(results.sizes),

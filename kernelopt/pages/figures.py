@@ -89,9 +89,7 @@ class Chart:
         """Return the drawing."""
         parts = [*self._axes()]
         for line in self.context:
-            parts.append(
-                tag("polyline", points=_pairs(self._at(p.x, p.y) for p in line.points), class_="context")
-            )
+            parts.append(tag("polyline", points=_pairs(self._at(p.x, p.y) for p in line.points), class_="context"))
         for position, line in enumerate(self.lines):
             parts.append(self._line(line, position))
         if self.labels:
@@ -131,10 +129,7 @@ class Chart:
 
     def _line(self, line: Line, position: int) -> Markup:
         shift = 5.0 * (position - (len(self.lines) - 1) / 2) if line.markers else 0.0
-        parts = [
-            tag("polyline", points=_pairs(self._at(*pair) for pair in t), class_="thread")
-            for t in line.threads
-        ]
+        parts = [tag("polyline", points=_pairs(self._at(*pair) for pair in t), class_="thread") for t in line.threads]
         spots = [(self._at(p.x, p.y)[0] + shift, self._at(p.x, p.y)[1], p) for p in line.points]
         if len(spots) > 1:
             parts.append(tag("polyline", points=_pairs((x, y) for x, y, _ in spots), class_="line"))
@@ -150,10 +145,7 @@ class Chart:
     def _labels(self) -> list[Markup]:
         drawn = [line for line in self.lines if line.points]
         blocks = sorted(
-            (
-                (self._at(line.points[-1].x, line.points[-1].y)[1], _wrapped(line.label, 15), line)
-                for line in drawn
-            ),
+            ((self._at(line.points[-1].x, line.points[-1].y)[1], _wrapped(line.label, 15), line) for line in drawn),
             key=lambda block: block[0],
         )
         heights = [14.0 * len(rows) + 3 for _, rows, _ in blocks]
@@ -189,10 +181,7 @@ def _spread(wanted: Sequence[float], heights: Sequence[float], low: float, high:
     groups: list[tuple[float, list[float]]] = []  # centre of a run of touching blocks, their heights
     for y, height in zip(wanted, heights, strict=True):
         groups.append((y, [height]))
-        while (
-            len(groups) > 1
-            and groups[-2][0] + sum(groups[-2][1]) / 2 > groups[-1][0] - sum(groups[-1][1]) / 2
-        ):
+        while len(groups) > 1 and groups[-2][0] + sum(groups[-2][1]) / 2 > groups[-1][0] - sum(groups[-1][1]) / 2:
             (y1, h1), (y2, h2) = groups[-2:]
             groups[-2:] = [((y1 * len(h1) + y2 * len(h2)) / (len(h1) + len(h2)), h1 + h2)]
     centres = []

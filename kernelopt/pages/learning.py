@@ -28,9 +28,7 @@ def weights(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
             continue
         names = list(dict.fromkeys(name for weights in by_size.values() for name in weights))
         means = {
-            (n, s): sum(w.get(n, [])) / max(len(next(iter(w.values()))), 1)
-            for s, w in by_size.items()
-            for n in names
+            (n, s): sum(w.get(n, [])) / max(len(next(iter(w.values()))), 1) for s, w in by_size.items() for n in names
         }
         if len(names) > MOST_KERNELS:
             heaviest = sorted(names, key=lambda n: -max(means[n, s] for s in by_size))[:MOST_KERNELS]
@@ -96,17 +94,13 @@ def filters(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None
     cells = sorted({key[1:] for key in recorded})
     data: dict[str, dict[str, Any]] = {}
     for size, seed in cells:
-        group = {
-            name: _frames(recorded[name, size, seed]) for name in panels if (name, size, seed) in recorded
-        }
+        group = {name: _frames(recorded[name, size, seed]) for name in panels if (name, size, seed) in recorded}
         data[f"{size}/{seed}"] = group
     chosen = max(cells, key=lambda cell: (len(data[f"{cell[0]}/{cell[1]}"]), cell[0], -cell[1]))
     group = data[f"{chosen[0]}/{chosen[1]}"]
     moving = [name for name in panels if name in group and len(group[name]["epochs"]) > 1]
     begun = [  # frozen at the very filters from which the learned ones start
-        name
-        for name in panels
-        if name not in moving and moving and _same_filters(recorded, name, moving[0], 1)
+        name for name in panels if name not in moving and moving and _same_filters(recorded, name, moving[0], 1)
     ]
     shown = []
     for name in panels:
@@ -184,9 +178,7 @@ def _frames(record: Record) -> dict[str, Any]:
     }
 
 
-def _panel(
-    name: str, label: str, frames: Mapping[str, Any], which: int, role: str, twins: list[str]
-) -> dict[str, Any]:
+def _panel(name: str, label: str, frames: Mapping[str, Any], which: int, role: str, twins: list[str]) -> dict[str, Any]:
     n, h, w = frames["shape"]
     return {
         "name": name,
@@ -198,8 +190,7 @@ def _panel(
         "svg": strips.filter_grid(
             frames["frames"][which],
             frames["shape"],
-            f"{label}: {n} first-layer filters of {h} by {w} pixels, "
-            f"entries from minus to plus {frames['largest']}",
+            f"{label}: {n} first-layer filters of {h} by {w} pixels, entries from minus to plus {frames['largest']}",
             data_panel=name,
             data_role=role,
         ),
@@ -227,9 +218,7 @@ def _move_chart(moves: Mapping[int, Any], look: Look, label: str) -> Any:
             for position, (size, (threads, mean)) in enumerate(moves.items())
         ],
         f"How far the first-layer filters of {label} moved from their start, against the epoch. "
-        + "; ".join(
-            f"with {formats.count(s)} training images finally {m[-1][1]:.2f}" for s, (_, m) in moves.items()
-        ),
+        + "; ".join(f"with {formats.count(s)} training images finally {m[-1][1]:.2f}" for s, (_, m) in moves.items()),
         height=260,
     ).svg()
 
@@ -243,20 +232,14 @@ def curves(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
         for method in results.methods
         for size in results.sizes
     }
-    networks = [
-        m for m in results.methods if any(recorded[q, m.name, s] for q in quantities for s in results.sizes)
-    ]
+    networks = [m for m in results.methods if any(recorded[q, m.name, s] for q in quantities for s in results.sizes)]
     if not networks:
         return None
     ordered = sorted(networks, key=lambda method: look[method.name].bold)
     rows = []
     for quantity, heading in quantities.items():
         values = [
-            pair
-            for key, threads in recorded.items()
-            if key[0] == quantity
-            for thread in threads
-            for pair in thread
+            pair for key, threads in recorded.items() if key[0] == quantity for thread in threads for pair in thread
         ]
         if not values:
             continue
@@ -281,9 +264,7 @@ def curves(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
                 if recorded[quantity, m.name, size]
             ]
             if lines:
-                final = "; ".join(
-                    f"{line.label} ends at {line.points[-1].y:.3g}" for line in lines if line.points
-                )
+                final = "; ".join(f"{line.label} ends at {line.points[-1].y:.3g}" for line in lines if line.points)
                 panels.append(
                     {
                         "size": size,

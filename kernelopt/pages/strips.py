@@ -27,16 +27,12 @@ def strip_axis(scale: Scale, ticks: Sequence[tuple[float, str]]) -> Markup:
     )
 
 
-def interval_strip(
-    mean: float, low: float | None, high: float | None, look: Look, scale: Scale, title: str
-) -> Markup:
+def interval_strip(mean: float, low: float | None, high: float | None, look: Look, scale: Scale, title: str) -> Markup:
     """Return a strip with a zero line, a whisker from `low` to `high` and a marker at the mean."""
     parts = [tag("title", title), _upright(scale(0.0), "zero")]
     marks = []
     if low is not None and high is not None:
-        marks.append(
-            tag("line", x1=_percent(scale(low)), x2=_percent(scale(high)), y1=13, y2=13, class_="whisker")
-        )
+        marks.append(tag("line", x1=_percent(scale(low)), x2=_percent(scale(high)), y1=13, y2=13, class_="whisker"))
     marks.append(_spot(scale(mean), look.marker()))
     return _strip(*parts, tag("g", *marks, class_=look.css))
 
@@ -59,9 +55,7 @@ def bar_strip(mean: float, values: Sequence[float], look: Look, scale: Scale, ti
     )
 
 
-def dot_strip(
-    values: Sequence[float], look: Look, scale: Scale, ticks: Sequence[float], title: str
-) -> Markup:
+def dot_strip(values: Sequence[float], look: Look, scale: Scale, ticks: Sequence[float], title: str) -> Markup:
     """Return a strip with a hairline at each tick and a marker per value, those off the scale at its edge."""
     inside = [min(max(value, scale.low), scale.high) for value in values]
     spots = [_spot(scale(value), look.marker(3.2)) for value in inside]
@@ -82,8 +76,7 @@ def shade(values: Sequence[float], largest: float) -> str:
     if largest <= 0:
         return chr(middle) * len(values)
     return "".join(
-        chr(middle + (round(LEVELS * max(-1.0, min(1.0, v / largest))) if math.isfinite(v) else 0))
-        for v in values
+        chr(middle + (round(LEVELS * max(-1.0, min(1.0, v / largest))) if math.isfinite(v) else 0)) for v in values
     )
 
 
@@ -139,10 +132,7 @@ def shade_bar() -> Markup:
     return tag(
         "svg",
         tag("rect", x=0, y=0, width=len(letters), height=2, class_="ground"),
-        *(
-            tag("rect", x=k, y=0, width=1, height=2, **shade_attributes(letter))
-            for k, letter in enumerate(letters)
-        ),
+        *(tag("rect", x=k, y=0, width=1, height=2, **shade_attributes(letter)) for k, letter in enumerate(letters)),
         viewBox=f"0 0 {len(letters)} 2",
         preserveAspectRatio="none",
         class_="shade-bar",

@@ -162,9 +162,7 @@ def curves_of(results: Results, method: str, size: int, name: str) -> list[list[
     for record in results.cells(method, size):
         history = record.history or {}
         pairs = zip(history.get("epoch", []), history.get(name, []), strict=False)
-        curve = [
-            (float(epoch), float(value)) for epoch, value in pairs if value is not None and np.isfinite(value)
-        ]
+        curve = [(float(epoch), float(value)) for epoch, value in pairs if value is not None and np.isfinite(value)]
         if curve:
             found.append(curve)
     return found
@@ -184,9 +182,7 @@ def shared_provenance(records: Sequence[Record]) -> dict[str, list[tuple[str, in
     for record in records:
         for name, value in _flat(record.provenance):
             counts.setdefault(name, Counter())[value] += 1
-    return {
-        name: sorted(values.items(), key=lambda item: (-item[1], item[0])) for name, values in counts.items()
-    }
+    return {name: sorted(values.items(), key=lambda item: (-item[1], item[0])) for name, values in counts.items()}
 
 
 def _flat(nested: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

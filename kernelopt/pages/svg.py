@@ -75,9 +75,7 @@ class Scale:
     log: bool = False
 
     @classmethod
-    def over(
-        cls, values: Iterable[float], *, log: bool = False, pad: float = 0.06, minimum: float = 0.0
-    ) -> Scale:
+    def over(cls, values: Iterable[float], *, log: bool = False, pad: float = 0.06, minimum: float = 0.0) -> Scale:
         """Return the scale that holds the finite values, padded; on a log scale the positive ones."""
         kept = [v for v in values if math.isfinite(v) and (v > 0 or not log)] or [1.0]
         if log:

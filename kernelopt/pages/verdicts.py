@@ -173,9 +173,7 @@ def compare(results: Results, claim: Claim, size: int, rivals: Sequence[str]) ->
     """Return the challenger's paired difference from each rival that the study has."""
     info = results.info
     return tuple(
-        Comparison(
-            size, info[claim.challenger], info[rival], results.difference(claim.challenger, rival, size)
-        )
+        Comparison(size, info[claim.challenger], info[rival], results.difference(claim.challenger, rival, size))
         for rival in rivals
         if rival in info
     )
@@ -208,23 +206,16 @@ def headline(judgements: Sequence[Judgement]) -> str:
         tail += 1
     if tail == len(sizes):
         if tail == 1:
-            return (
-                f"{subject} beat {every} with {count(sizes[0])} training images, by {_margin(judgements[0])}"
-            )
+            return f"{subject} beat {every} with {count(sizes[0])} training images, by {_margin(judgements[0])}"
         return (
             f"{subject} beat {every} at every training size tested, from {count(sizes[0])} images "
             f"({_margin(judgements[0])}) to {count(sizes[-1])} ({_margin(judgements[-1])})"
         )
     if len(at["refuted"]) == len(sizes):
-        where = (
-            "at every training size tested," if len(sizes) > 1 else f"at {count(sizes[0])} training images"
-        )
+        where = "at every training size tested," if len(sizes) > 1 else f"at {count(sizes[0])} training images"
         return f"{subject} do not beat {every}: {where} {claim.one} is better"
     if len(at["undecided"]) == len(sizes):
-        return (
-            "Undecided: at no training size tested do the intervals show "
-            f"whether {_inside(subject)} beat {every}"
-        )
+        return f"Undecided: at no training size tested do the intervals show whether {_inside(subject)} beat {every}"
     if tail and tail == len(at["confirmed"]):
         margin, most = _margin(judgements[-1]), count(sizes[-1])
         lead = (
@@ -233,9 +224,7 @@ def headline(judgements: Sequence[Judgement]) -> str:
             else f"{subject} beat {every} only with {most} training images, the most tested: {margin}"
         )
     elif at["confirmed"]:
-        lead = (
-            f"{subject} beat {every} at {listed(map(count, at['confirmed']))} training images, not throughout"
-        )
+        lead = f"{subject} beat {every} at {listed(map(count, at['confirmed']))} training images, not throughout"
     else:
         lead = f"{subject} beat {every} at no training size tested"
     rest = []
@@ -258,9 +247,7 @@ def _why_unjudged(missing: Sequence[Comparison]) -> str:
         rivals = [c for c in missing if (c.estimate is not None) == found]
         if rivals:
             share = "shares" if len(rivals) == 1 else "share"
-            reasons.append(
-                f"{listed(map(_quoted, rivals))} {share} {words} with “{rivals[0].challenger.label}”"
-            )
+            reasons.append(f"{listed(map(_quoted, rivals))} {share} {words} with “{rivals[0].challenger.label}”")
     return listed(reasons)
 
 

@@ -61,9 +61,7 @@ def test_cosines_are_orthonormal_and_sorted_by_frequency():
     np.testing.assert_allclose(W @ W.T, np.eye(25), atol=1e-12)
     np.testing.assert_allclose(W[0], 0.2)
     sign_changes = [(np.diff(np.sign(f.reshape(5, 5)), axis=0) != 0).sum() for f in W[1:3]]
-    assert sign_changes[0] == 0 < sign_changes[1], (
-        "the second filter varies along a row, the third along a column"
-    )
+    assert sign_changes[0] == 0 < sign_changes[1], "the second filter varies along a row, the third along a column"
 
 
 def test_random_filters_have_he_variance():

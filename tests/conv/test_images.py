@@ -51,9 +51,7 @@ def test_bad_images_are_refused_by_name(X, options, message):
         as_images(X, **options)
 
 
-@pytest.mark.parametrize(
-    "kernel_size, first", [(3, [[0, 0, 0], [0, 1, 2], [0, 4, 5]]), (2, [[1, 2], [4, 5]])]
-)
+@pytest.mark.parametrize("kernel_size, first", [(3, [[0, 0, 0], [0, 1, 2], [0, 4, 5]]), (2, [[1, 2], [4, 5]])])
 def test_windows_pad_like_keras(kernel_size, first):
     images = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)
     view = windows(images, kernel_size)

@@ -33,9 +33,7 @@ def naive_layer(x, W, b, pool):
     y = np.maximum(y, 0)
     out = np.zeros((n, len(W), h // pool, w // pool))
     for row, column in np.ndindex(out.shape[2:]):
-        out[:, :, row, column] = y[:, :, row * pool :][:, :, :pool, column * pool :][..., :pool].max(
-            axis=(2, 3)
-        )
+        out[:, :, row, column] = y[:, :, row * pool :][:, :, :pool, column * pool :][..., :pool].max(axis=(2, 3))
     return out
 
 
@@ -46,9 +44,7 @@ def test_a_layer_equals_the_loops(kernel_size, pool):
     W, b = (p.detach().numpy() for p in (network.filters[0], network.convs[0].bias))
     expected = naive_layer(x.numpy(), W, b, pool)
     np.testing.assert_allclose(network.maps(x).detach(), expected, atol=1e-12)
-    logits = (
-        expected.reshape(2, -1) @ network.head.weight.detach().numpy().T + network.head.bias.detach().numpy()
-    )
+    logits = expected.reshape(2, -1) @ network.head.weight.detach().numpy().T + network.head.bias.detach().numpy()
     np.testing.assert_allclose(network(x).detach(), logits, atol=1e-12)
 
 

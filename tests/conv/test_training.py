@@ -53,8 +53,7 @@ def test_the_same_seeds_give_the_same_bits_and_each_seed_matters():
 @pytest.mark.parametrize("trainable", [(False, True), False])
 def test_reusing_the_outputs_of_frozen_layers_changes_nothing(trainable):
     reused, repeated = (
-        run(Recipe(epochs=5, batch_size=8, reuse_frozen=reuse), trainable=trainable)[0]
-        for reuse in (True, False)
+        run(Recipe(epochs=5, batch_size=8, reuse_frozen=reuse), trainable=trainable)[0] for reuse in (True, False)
     )
     np.testing.assert_allclose(weights(reused), weights(repeated), atol=1e-5)
 

@@ -45,9 +45,7 @@ def unbalanced():
     X, _ = data(3, 60)
     y = np.where(np.argsort(np.argsort(X[:, 0])) >= 55, 1, -1)
     stack = KernelStack.from_kernels(KERNELS, X)
-    return Problem.of(
-        stack.leading, y, Hinge(1.0), Simplex(), scale=Normalization.fit(stack, "variance").scale
-    )
+    return Problem.of(stack.leading, y, Hinge(1.0), Simplex(), scale=Normalization.fit(stack, "variance").scale)
 
 
 def conflicting():
@@ -55,6 +53,4 @@ def conflicting():
     X, y = np.vstack([X, X]), np.concatenate([2 * label - 1, 1 - 2 * label])
     y[:10] = y[20:30]
     stack = KernelStack.from_kernels(KERNELS, X)
-    return Problem.of(
-        stack.leading, y, Hinge(1.0), Simplex(), scale=Normalization.fit(stack, "variance").scale
-    )
+    return Problem.of(stack.leading, y, Hinge(1.0), Simplex(), scale=Normalization.fit(stack, "variance").scale)

@@ -250,8 +250,6 @@ def test_problem_refuses_bad_arrays(bad):
 
 def test_history_brackets_tighten():
     history = WorkingSetNewton(tol=1e-8).solve(problem()).history
-    assert all(
-        later["primal"] <= earlier["primal"] for earlier, later in zip(history, history[1:], strict=False)
-    )
+    assert all(later["primal"] <= earlier["primal"] for earlier, later in zip(history, history[1:], strict=False))
     assert all(later["dual"] >= earlier["dual"] for earlier, later in zip(history, history[1:], strict=False))
     assert {"seconds", "gap", "active"} <= history[0].keys()

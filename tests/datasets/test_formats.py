@@ -16,9 +16,7 @@ from kernelopt.datasets.tabular import read_table
 
 
 def idx(array):
-    return (
-        bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
-    )
+    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
 
 
 def mat(**arrays):
@@ -36,9 +34,7 @@ def npz(**arrays):
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize(
-    "array", [IMAGES, IMAGES[0], IMAGES[0, 0], IMAGES[:0]], ids=["3-D", "2-D", "1-D", "empty"]
-)
+@pytest.mark.parametrize("array", [IMAGES, IMAGES[0], IMAGES[0, 0], IMAGES[:0]], ids=["3-D", "2-D", "1-D", "empty"])
 def test_idx_round_trip(array):
     assert np.array_equal(read_idx(idx(array), "x"), array)
 
@@ -72,9 +68,7 @@ def test_no_bytes_make_the_idx_reader_fail_in_another_way(data):
 
 def test_cifar_planes_become_the_last_axis():
     X = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    data = b"".join(
-        bytes([label]) + image.transpose(2, 0, 1).tobytes() for label, image in zip((3, 9), X, strict=True)
-    )
+    data = b"".join(bytes([label]) + image.transpose(2, 0, 1).tobytes() for label, image in zip((3, 9), X, strict=True))
     images, labels = read_cifar_batch(data, "x")
     assert np.array_equal(images, X) and labels.tolist() == [3, 9]
 
@@ -170,9 +164,7 @@ def test_an_npz_with_objects_is_refused_and_never_unpickled():
 def test_an_npz_bomb_is_refused_before_it_is_unpacked():
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("X.npy", "w") as member:
-        np.lib.format.write_array_header_1_0(
-            member, {"descr": "|u1", "fortran_order": False, "shape": (257 << 20,)}
-        )
+        np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (257 << 20,)})
         for _ in range(257):
             member.write(bytes(1 << 20))
     assert len(stream.getvalue()) < 1e6

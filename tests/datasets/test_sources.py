@@ -27,9 +27,7 @@ RNG = np.random.default_rng(0)
 
 
 def idx(array):
-    return (
-        bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
-    )
+    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
 
 
 def tar(members, mode="w"):
@@ -203,9 +201,7 @@ def test_data_home_comes_before_the_environment_before_the_system(known, tmp_pat
         put(folder / "mnist", MNIST)
         where = {store.SYSTEM: None, third: None, second: None, first: first}[folder]
         if folder in (second, third):
-            monkeypatch.setenv(
-                store.ENVIRONMENT, os.pathsep.join([str(tmp_path / "none"), str(second), str(third)])
-            )
+            monkeypatch.setenv(store.ENVIRONMENT, os.pathsep.join([str(tmp_path / "none"), str(second), str(third)]))
         assert datasets.load("mnist", data_home=where).where == str(folder / "mnist")
     assert datasets.load("mnist", data_home=tmp_path / "nowhere").where == str(second / "mnist")
 

@@ -42,8 +42,7 @@ def test_only_the_trainable_switch_differs_between_fixed_and_learned():
 
 def test_seeds_decide_everything():
     first, again, other = (
-        ConvNetClassifier(**QUICK | {"random_state": seed}).fit(X, y).predict_proba(X_TEST)
-        for seed in (0, 0, 1)
+        ConvNetClassifier(**QUICK | {"random_state": seed}).fit(X, y).predict_proba(X_TEST) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3

@@ -110,9 +110,7 @@ def test_features_and_a_precomputed_stack_agree(iris, normalize):
     train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
     direct = MKLClassifier(kernels=kernels, normalize=normalize, tol=1e-7).fit(X[train], y[train])
     stack = KernelStack.from_kernels(kernels, X)
-    pre = MKLClassifier(kernels="precomputed", normalize=normalize, tol=1e-7).fit(
-        stack[np.ix_(train, train)], y[train]
-    )
+    pre = MKLClassifier(kernels="precomputed", normalize=normalize, tol=1e-7).fit(stack[np.ix_(train, train)], y[train])
     new = stack[np.ix_(test, train)]
     assert_allclose(pre.decision_function(new), direct.decision_function(X[test]), atol=1e-4)
     assert_allclose(pre.kernel_(new), direct.kernel_(X[test], X[train]), atol=1e-4)

@@ -60,9 +60,7 @@ class Guess:
 def test_choice_takes_the_best_and_ties_go_to_the_first():
     Guess.fitted = []
     y = np.repeat([0, 1], 20)
-    chosen, candidates = Protocol().choose(
-        lambda seed, value: Guess(value), {"value": (1, 2, 3)}, np.eye(40), y, 0
-    )
+    chosen, candidates = Protocol().choose(lambda seed, value: Guess(value), {"value": (1, 2, 3)}, np.eye(40), y, 0)
     assert chosen == {"value": 2} and [c["score"] for c in candidates] == [0.5, 0.9, 0.9]
     assert Guess.fitted == [(1, 30), (2, 30), (3, 30)]
 
@@ -122,11 +120,7 @@ def test_no_method_of_the_contrast_is_transductive():
 
 
 def test_network_versions_differ_in_filters_and_switch_alone():
-    build = {
-        name: m.build((28, 28), 0, learning_rate=1e-3)
-        for name, m in methods.BY_NAME.items()
-        if name[:3] == "cnn"
-    }
+    build = {name: m.build((28, 28), 0, learning_rate=1e-3) for name, m in methods.BY_NAME.items() if name[:3] == "cnn"}
     params = {name: est.get_params() for name, est in build.items()}
     keys = {k for p in params.values() for k in p if len({repr(q[k]) for q in params.values()}) > 1}
     assert keys == {"bank", "trainable"}

@@ -47,9 +47,7 @@ def test_a_record_holds_what_the_report_needs(finished):
         ("mnist-small", m, n, s) for s in (0, 1) for n in (40, 80) for m in SMALL["methods"]
     ]
     for r in records:
-        assert (
-            r.status == "ok" and r.accuracy == pytest.approx(sum(r.correct) / 1000) and len(r.correct) == 1000
-        )
+        assert r.status == "ok" and r.accuracy == pytest.approx(sum(r.correct) / 1000) and len(r.correct) == 1000
         assert sum(r.weights.values()) == pytest.approx(1) and 0 <= r.certificate["gap"] <= 1e-4
         assert set(r.chosen) == {"C"} and len(r.candidates) == 3
         assert {"tune_seconds", "fit_seconds", "predict_seconds"} <= r.cost.keys()
@@ -172,9 +170,7 @@ def test_interrupt_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
 
 def test_store_round_trip_and_nan(tmp_path):
     store = Store(tmp_path / "s.sqlite")
-    record = Record(
-        "d", "m", 10, 0, accuracy=0.5, correct=[1, 0], weights={"a": 1.0}, history={"loss": [1.0, 0.5]}
-    )
+    record = Record("d", "m", 10, 0, accuracy=0.5, correct=[1, 0], weights={"a": 1.0}, history={"loss": [1.0, 0.5]})
     store.put("key", record)
     assert store.get("key") == record and store.get("other") is None and len(store) == 1
     store.put("key", replace(record, accuracy=0.75))
@@ -242,10 +238,7 @@ def test_data_lists_every_set(capsys):
 def test_remaining_time_counts_down():
     cells = Study(("d",), ("a",), (10, 20), (0, 1)).cells()
     clock = runner.Remaining(cells, 1)
-    texts = [
-        clock.after(c, Record(*(c.dataset, c.method, c.size, c.seed), cost={"fit_seconds": 10.0}))
-        for c in cells
-    ]
+    texts = [clock.after(c, Record(*(c.dataset, c.method, c.size, c.seed), cost={"fit_seconds": 10.0})) for c in cells]
     assert texts[-1] == "about 0 s left" and texts[1] == "about 20 s left"
 
 

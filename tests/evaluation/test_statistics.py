@@ -29,12 +29,7 @@ def test_covers_the_truth_when_both_seeds_and_images_are_drawn_anew():
     rng = np.random.default_rng(1)
     hits = 0
     for _ in range(400):
-        values = (
-            0.02
-            + 0.02 * rng.normal(size=(5, 1))
-            + 0.3 * rng.normal(size=200)
-            + 0.5 * rng.normal(size=(5, 200))
-        )
+        values = 0.02 + 0.02 * rng.normal(size=(5, 1)) + 0.3 * rng.normal(size=200) + 0.5 * rng.normal(size=(5, 200))
         found = crossed_interval(values)
         hits += found.low <= 0.02 <= found.high
     assert hits / 400 >= 0.94

@@ -67,9 +67,7 @@ def variants():
         replace(r, weights=None, history=None, filters=None, certificate=None, gradient_norm=None, cost={})
         for r in full
     ]
-    odd = [
-        replace(r, accuracy=float("nan"), correct=[], gradient_norm=float("inf")) for r in full[:3]
-    ] + full[3:]
+    odd = [replace(r, accuracy=float("nan"), correct=[], gradient_norm=float("inf")) for r in full[:3]] + full[3:]
     return {
         "full": full,
         "one seed": make_records(seeds=(3,), images=60),
@@ -83,9 +81,7 @@ def variants():
         "two data sets": make_records(datasets=("first", "second"), images=60, seeds=(0, 1)),
         "nothing but accuracy": bare,
         "odd numbers": odd,
-        "zero gaps": [
-            replace(r, certificate={"gap": 0.0, "problem": "p"}) if r.certificate else r for r in full
-        ],
+        "zero gaps": [replace(r, certificate={"gap": 0.0, "problem": "p"}) if r.certificate else r for r in full],
         "hostile": make_records(images=60, hostile=True),
     }
 
@@ -138,11 +134,7 @@ def test_every_picture_and_control_has_a_name(case):
     _, _, page = case
     for drawing in page.all("svg"):
         inside = "overflow" in drawing  # a mark nested in a drawing
-        assert (
-            inside
-            or drawing.get("aria-hidden") == "true"
-            or (drawing["role"] == "img" and drawing["aria-label"])
-        )
+        assert inside or drawing.get("aria-hidden") == "true" or (drawing["role"] == "img" and drawing["aria-label"])
     labelled = {a["for"] for a in page.all("label")}
     for control in page.all("input") + page.all("select"):
         assert control["id"] in labelled
@@ -196,9 +188,7 @@ def test_the_statistics_shown_are_those_of_the_records():
     for size in (200, 600, 2000):
         for ours, theirs in pairs:
             estimate = crossed_interval(np.array(stack[ours, size]) - np.array(stack[theirs, size]))
-            row = re.search(
-                rf'<tr data-difference="d0\|{ours}\|{theirs}\|{size}">(.*?)</tr>', text, re.S
-            ).group(1)
+            row = re.search(rf'<tr data-difference="d0\|{ours}\|{theirs}\|{size}">(.*?)</tr>', text, re.S).group(1)
             assert f"{points(estimate.mean)} <small>{points_interval(estimate)}</small>" in row
 
 
@@ -244,9 +234,7 @@ def test_write_replaces_the_page_in_one_step(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
-@pytest.mark.parametrize(
-    "values, log", [([0.2, 0.9], False), ([3.0], False), ([1e-7, 1e-2], True), ([4.0, 6.0], True)]
-)
+@pytest.mark.parametrize("values, log", [([0.2, 0.9], False), ([3.0], False), ([1e-7, 1e-2], True), ([4.0, 6.0], True)])
 def test_scales_hold_their_values_and_ticks(values, log):
     scale = svg.Scale.over(values, log=log)
     assert all(0 <= scale(v) <= 1 for v in [*values, *scale.ticks()])

@@ -48,9 +48,7 @@ class Browser:
 
     def _call(self, verb: str, path: str, body: Any = None) -> Any:
         data = None if verb == "GET" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(
-            self.root + path, data, {"Content-Type": "application/json"}, method=verb
-        )
+        request = urllib.request.Request(self.root + path, data, {"Content-Type": "application/json"}, method=verb)
         with self._opener.open(request, timeout=60) as answer:
             return json.load(answer)["value"]
 
@@ -83,9 +81,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         opened = Browser(port, tmp_path_factory.mktemp("profile"))
         yield opened
@@ -98,9 +94,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    return report.write(
-        path, make_records(), make_methods(), title="A study", protocol=PROTOCOL, provenance=PROVENANCE
-    )
+    return report.write(path, make_records(), make_methods(), title="A study", protocol=PROTOCOL, provenance=PROVENANCE)
 
 
 def test_nothing_is_logged_and_nothing_is_fetched(browser, page):
@@ -119,9 +113,7 @@ def test_the_scrubber_obeys_the_keyboard(browser, page):
     drawing = 'return document.querySelector("[data-role=moving] .shades").innerHTML'
     browser.press(slider, HOME)
     first = browser.run(drawing)
-    assert browser.run('return document.querySelector("[data-control=said]").textContent').startswith(
-        "epoch 0 of 20"
-    )
+    assert browser.run('return document.querySelector("[data-control=said]").textContent').startswith("epoch 0 of 20")
     browser.press(slider, RIGHT + RIGHT)
     assert browser.run(f"return document.querySelector('{slider}').value") == "2"
     assert browser.run(drawing) != first
@@ -157,18 +149,14 @@ def test_a_heading_sorts_and_the_box_filters(browser, page):
         "return [...document.querySelectorAll('#cells-table tbody tr')].map((r) => +r.cells[1].dataset.value)"
     )
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
-    assert (
-        browser.run("return document.querySelector('#cells-table th:nth-child(2)').ariaSort") == "descending"
-    )
+    assert browser.run("return document.querySelector('#cells-table th:nth-child(2)').ariaSort") == "descending"
     browser.press("#cells-box", "gabor first")
     assert browser.run("return document.getElementById('cells-table-count').textContent") == "15 of 135 cells"
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
 def test_the_page_never_scrolls_sideways(browser, page, width):
-    browser.devtools(
-        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True
-    )
+    browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
     browser.open(page.as_uri())
     assert browser.run("return document.documentElement.scrollWidth") <= width
     browser.devtools("Emulation.clearDeviceMetricsOverride")
@@ -176,9 +164,7 @@ def test_the_page_never_scrolls_sideways(browser, page, width):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_both_themes(browser, page, scheme):
-    browser.devtools(
-        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
-    )
+    browser.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     browser.open(page.as_uri())
     ratios = browser.run(
         """

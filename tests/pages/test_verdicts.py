@@ -56,9 +56,7 @@ def test_state_at_one_size(rivals, state):
 
 
 def test_sentences_say_what_holds():
-    assert judged({200: WORSE})[0].sentence.startswith(
-        "Learned filters beat every fixed version; the weakest of the 3"
-    )
+    assert judged({200: WORSE})[0].sentence.startswith("Learned filters beat every fixed version; the weakest of the 3")
     refuted = judged({200: BETTER})[0].sentence
     assert refuted.startswith("“K-means, frozen” is better: the difference is −")
     assert refuted.endswith("They do beat “Random, frozen” and “Gabor, frozen”.")
@@ -150,9 +148,7 @@ def test_differences_are_paired_over_the_seeds_both_have():
 
 
 def test_a_claim_without_its_methods_is_not_judged():
-    (results,) = summary.arrange(
-        make_records(methods=("cnn-learned", "learned-kernel"), images=50), make_methods()
-    )
+    (results,) = summary.arrange(make_records(methods=("cnn-learned", "learned-kernel"), images=50), make_methods())
     assert {claim.name for claim in verdicts.CLAIMS if verdicts.judge(results, claim)} == {"halves"}
 
 

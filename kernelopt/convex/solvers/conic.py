@@ -21,9 +21,9 @@ UNSOLVED = Certificate(np.inf, -np.inf, np.inf, 1.0)
 class Conic:
     r"""Second-order cone program of the dual, solved by Clarabel.
 
-    With factors :math:`L_k L_k^\top` of the centred :math:`K_k` (V(a) is balanced) it maximises :math:`\varphi(a) - t` subject to
-    :math:`\tfrac12 \|L_k^\top V(a)\|_F^2 \le t` for each kernel and a in A. The weights are the multipliers of
-    those constraints; the intercepts are those of the balance (eq. (39) of [lanckriet2004]_, halved).
+    With factors :math:`L_k L_k^\top` of the centred :math:`K_k` (which is all a balanced V(a) sees) it
+    maximises :math:`\varphi(a) - t` subject to :math:`\tfrac12 \|L_k^\top V(a)\|_F^2 \le t` for each kernel and a
+    in A. The weights are the multipliers of those constraints (eq. (39) of [lanckriet2004]_, halved).
 
     Parameters
     ----------
@@ -55,9 +55,7 @@ class Conic:
         import cvxpy as cp
 
         if not isinstance(problem.criterion, Hinge) or not isinstance(problem.kernel_set, Simplex | Uniform):
-            raise NotImplementedError(
-                f"Conic solves hinge on simplex or uniform, found {problem.description}"
-            )
+            raise NotImplementedError(f"Conic solves hinge on simplex or uniform, found {problem.description}")
         n, k = problem.Y.shape
         M = problem.kernels.n_kernels
         estimate = 40.0 * M * n * n * k  # dense factors, cvxpy's copies and the solver's, in bytes
@@ -75,9 +73,7 @@ class Conic:
         factors = [_factor(K / size) for K in matrices]
         a, t = cp.Variable((n, k)), cp.Variable()
         balance = [problem.Y[:, c] @ a[:, c] == 0 for c in range(k)]
-        forms = [
-            0.5 * unit * size * cp.sum_squares(L.T @ cp.multiply(problem.Y, a)) for L in factors if L.shape[1]
-        ]
+        forms = [0.5 * unit * size * cp.sum_squares(L.T @ cp.multiply(problem.Y, a)) for L in factors if L.shape[1]]
         uniform = isinstance(problem.kernel_set, Uniform)
         cones = [sum(forms) / M <= t] if uniform else [form <= t for form in forms]
         box = [a >= 0, a <= (upper / unit)[:, None] @ np.ones((1, k)), t >= 0]
@@ -97,9 +93,7 @@ class Conic:
         theta = problem.kernel_set.start(M)
         if not uniform:
             mu = np.zeros(M)
-            mu[[L.shape[1] > 0 for L in factors]] = [
-                max(float(np.ravel(c.dual_value)[0]), 0.0) for c in cones
-            ]
+            mu[[L.shape[1] > 0 for L in factors]] = [max(float(np.ravel(c.dual_value)[0]), 0.0) for c in cones]
             theta = mu / mu.sum() if mu.sum() > 0 else theta
         solved = unit * np.asarray(a.value).reshape(n, k)
         feasible, _ = problem.criterion.project(solved, problem.Y, problem.w)

@@ -47,9 +47,7 @@ class FixedKernelSolution:
         """
         if self.factor is None:
             return np.zeros((len(P), len(P)))
-        half = linalg.solve_triangular(
-            self.factor, _balanced(P[:, self.free].T), lower=True, check_finite=False
-        )
+        half = linalg.solve_triangular(self.factor, _balanced(P[:, self.free].T), lower=True, check_finite=False)
         return half.T @ half
 
 

@@ -128,15 +128,11 @@ class _Run:
                 raise
             stopped = "interrupted"
         if self.best is None:
-            raise TimeoutError(
-                f"time_limit={self.solver.time_limit} s passed before the first machine was solved"
-            )
+            raise TimeoutError(f"time_limit={self.solver.time_limit} s passed before the first machine was solved")
         assert self.a is not None
         blank = Certificate(np.inf, -np.inf, np.inf, self.problem.scale)
         solution = self.problem.certified(
-            Solution(
-                self.best.mu, self.best.V, self.best.intercept, self.a, blank, len(self.history), self.history
-            )
+            Solution(self.best.mu, self.best.V, self.best.intercept, self.a, blank, len(self.history), self.history)
         )
         if stopped:
             warnings.warn(
@@ -184,9 +180,7 @@ class _Run:
         products = problem.kernels.products(V)
         q = problem.quadratics(V, products)
         F = np.tensordot(mu, products, axes=1)
-        machines = [
-            replace(m, intercept=b) for m, b in zip(machines, self.intercepts(F, machines), strict=True)
-        ]
+        machines = [replace(m, intercept=b) for m, b in zip(machines, self.intercepts(F, machines), strict=True)]
         b = np.array([m.intercept for m in machines])
         primal = float(mu @ q) + problem.criterion.loss(F + b, problem.Y, problem.w)
         point = _Point(mu, machines, a, V, products, q, primal)
