@@ -92,7 +92,7 @@ def contrast(
             [method.info for method in chosen],
             title="Two ways of learning the kernel",
             protocol=describe(study, protocol, n_jobs),
-            provenance={"command": command(study, n_jobs), **shared_provenance(records)},
+            provenance={"command": command(study, n_jobs)},
         )
         _write_atomically(page.with_suffix(".csv"), table(records))
     return records
@@ -112,19 +112,6 @@ def describe(study: Study, protocol: Protocol, n_jobs: int) -> dict[str, str]:
         "Test": "the official test images of the data set, used once per cell, after every choice is made",
         "Machines": f"{n_jobs} process(es) of {protocol.threads} thread(s) each, on the CPU",
     }
-
-
-def shared_provenance(records: Sequence[Record]) -> dict[str, str]:
-    """Return what the records say of their making; several values where they differ."""
-    out: dict[str, list[str]] = {}
-    for record in records:
-        for name, value in record.provenance.items():
-            if name not in ("started", "warnings", "traceback") and str(value) not in out.setdefault(name, []):
-                out[name].append(str(value))
-    started = sorted(str(r.provenance["started"]) for r in records if "started" in r.provenance)
-    if started:
-        out["first and last cell started"] = [f"{started[0]} and {started[-1]}"]
-    return {name: "; ".join(values) for name, values in out.items()}
 
 
 def command(study: Study, n_jobs: int) -> str:

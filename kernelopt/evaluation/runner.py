@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -68,7 +70,7 @@ def run(
     todo = [cell for cell in cells if cell not in done]
     say(f"{len(cells)} cells: {len(done)} finished before, {len(todo)} to run in {n_jobs} process(es)")
     clock = Remaining(todo, n_jobs)
-    tasks = (delayed(run_cell)(cell, data_home, protocol) for cell in todo)
+    tasks = (delayed(_work)(os.getpid(), cell, data_home, protocol) for cell in todo)
     outcomes: Iterable[tuple[Cell, Record]] = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
     for cell, record in outcomes:
         store.put(keys[cell], record)
@@ -76,6 +78,19 @@ def run(
         result = f"accuracy {record.accuracy:.3f}" if record.status == "ok" else f"FAILED: {record.error}"
         say(f"[{len(done)}/{len(cells)}] {cell.label}: {result}   {clock.after(cell, record)}")
     return [done[cell] for cell in cells]
+
+
+def _work(parent: int, *task) -> tuple[Cell, Record]:
+    """Run a cell in a worker process, which ends when its parent is killed."""
+    if os.getppid() == parent and "kernelopt-watch" not in (thread.name for thread in threading.enumerate()):
+        threading.Thread(target=_exit_without, args=(parent,), name="kernelopt-watch", daemon=True).start()
+    return run_cell(*task)
+
+
+def _exit_without(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def fingerprint(cell: Cell, dataset: Dataset, protocol: Protocol) -> str:
@@ -188,7 +203,8 @@ def rows(images: np.ndarray) -> np.ndarray:
 class Remaining:
     """Remaining time, from what finished cells of the same method and size took.
 
-    Cells that have no finished twin are guessed from the overall rate per training sample.
+    A cell without a finished twin is guessed from the method's nearest size, growing like the size to the
+    power 3/4 (networks take a least number of steps, kernels grow faster), or from all finished cells.
     """
 
     def __init__(self, todo: Sequence[Cell], n_jobs: int):
@@ -204,8 +220,9 @@ class Remaining:
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
     def _guess(self, cell: Cell) -> float:
-        twins = self.taken.get((cell.method, cell.size))
-        if twins:
-            return float(np.mean(twins))
-        rates = [np.mean(times) / size**1.5 for (_, size), times in self.taken.items()]
-        return float(np.mean(rates)) * cell.size**1.5
+        sizes = [size for method, size in self.taken if method == cell.method]
+        if sizes:
+            nearest = min(sizes, key=lambda size: abs(np.log(size / cell.size)))
+            return float(np.mean(self.taken[cell.method, nearest])) * (cell.size / nearest) ** 0.75
+        rates = [np.mean(times) / size**0.75 for (_, size), times in self.taken.items()]
+        return float(np.mean(rates)) * cell.size**0.75

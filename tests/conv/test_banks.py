@@ -78,6 +78,11 @@ def test_patch_pca_gives_the_leading_eigenvectors_of_the_patch_covariance(images
     np.testing.assert_allclose(energy, np.linalg.eigvalsh(covariance)[::-1][:6])
 
 
+def test_patch_pca_of_a_single_patch_is_finite():
+    W = make_bank("patch_pca", 4, 3, images=np.arange(9.0).reshape(1, 1, 3, 3)).reshape(4, 9)
+    np.testing.assert_allclose(W @ W.T, np.eye(4), atol=1e-12)
+
+
 def test_kmeans_finds_planted_patterns():
     """Patches are plus or minus one of four orthogonal zero-mean patterns, with noise."""
     rng = np.random.default_rng(0)

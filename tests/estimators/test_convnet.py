@@ -1,9 +1,14 @@
+import copy
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -19,7 +24,10 @@ X_TEST, Y_TEST = DIGITS.images[300:700], DIGITS.target[300:700]
 QUICK = {"filters": (4, 6), "kernel_size": 3, "epochs": 3, "device": "cpu", "random_state": 0}
 
 
-@parametrize_with_checks([ConvNetClassifier(device="cpu")])
+FIXED = ConvNetClassifier(bank=("gabor", "random"), trainable=False, epochs=20)
+
+
+@parametrize_with_checks([ConvNetClassifier(), FIXED])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -102,11 +110,67 @@ def test_explicit_layers_equal_the_automatic_ones():
     np.testing.assert_array_equal(explicit.predict_proba(X), built.predict_proba(X))
 
 
-def test_pickle_and_progress_bar(capsys):
-    classifier = ConvNetClassifier(**QUICK, verbose=1).fit(X, y)
+def test_verbose_shows_a_progress_bar(capsys):
+    ConvNetClassifier(**QUICK, verbose=1).fit(X, y)
     assert "3/3" in capsys.readouterr().err
-    again = pickle.loads(pickle.dumps(classifier))
-    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_copies_and_worker_processes_predict_the_same():
+    classifier = ConvNetClassifier(**QUICK).fit(X, y)
+    expected = classifier.predict_proba(X_TEST)
+    for twin in (pickle.loads(pickle.dumps(classifier)), copy.deepcopy(classifier)):
+        np.testing.assert_array_equal(twin.predict_proba(X_TEST), expected)
+    found = Parallel(n_jobs=2)(delayed(classifier.predict_proba)(half) for half in np.array_split(X_TEST, 2))
+    np.testing.assert_allclose(np.vstack(found), expected, atol=1e-12)
+
+
+def test_an_interrupted_fit_leaves_a_fitted_classifier(monkeypatch):
+    def one_epoch_then_interrupt(self, epochs):
+        yield 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ConvNetClassifier, "_progress", one_epoch_then_interrupt)
+    with pytest.warns(ConvergenceWarning, match="interrupted in epoch 1 of 3"):
+        classifier = ConvNetClassifier(**QUICK).fit(X, y)
+    assert classifier.n_iter_ == 1 and classifier.history_["epoch"] == [0, 1]
+    np.testing.assert_array_equal(classifier.network_.filters[0], classifier.filters_)
+    assert classifier.predict(X_TEST).shape == (400,)
+
+
+def test_settings_of_torch_neither_matter_nor_change():
+    torch = pytest.importorskip("torch")
+    expected = ConvNetClassifier(**QUICK).fit(X, y).predict_proba(X_TEST)
+    random_state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            found = ConvNetClassifier(**QUICK).fit(X, y).predict_proba(X_TEST)
+            assert not torch.is_grad_enabled() and torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(found, expected)
+    assert torch.equal(torch.random.get_rng_state(), random_state) and torch.get_num_threads() == threads
+
+
+def test_without_torch_the_missing_extra_is_named():
+    code = """
+import sys
+
+class WithoutTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, WithoutTorch())
+from kernelopt import ConvNetClassifier
+from kernelopt.errors import MissingExtraError
+try:
+    ConvNetClassifier().fit([[0.0], [1.0]], [0, 1])
+except MissingExtraError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "kernelopt[conv]" in result.stdout
 
 
 def test_grid_search_over_a_pipeline():
@@ -126,6 +190,8 @@ def test_grid_search_over_a_pipeline():
         ({"layers": []}, ValueError, "layers is empty"),
         ({"layers": "deep"}, ValueError, "layers='deep'"),
         ({"layers": [16, 32]}, ValueError, "list of ConvLayer"),
+        ({"layers": 2}, ValueError, "layers=2"),
+        ({"bank": [["gabor"], "random"]}, ValueError, "bank="),
         ({"epochs": "many"}, ValueError, "epochs='many'"),
         ({"epochs": 0}, ValueError, "epochs"),
         ({"batch_size": 0}, ValueError, "batch_size"),

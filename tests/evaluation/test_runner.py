@@ -120,6 +120,39 @@ def test_kill_9_loses_no_finished_cell_and_changes_no_result(finished, tmp_path)
     assert page.read_text().lower().startswith("<!doctype html>")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_do_not_outlive_a_killed_parent(tmp_path):
+    command = [
+        sys.executable, "-m", "kernelopt.cli", "contrast", "--data", "mnist-small", "--sizes", "40", "--seeds", "9",
+        "--methods", "uniform-kernel", "--jobs", "2", "-o", str(tmp_path / "report.html"),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("[1/"):
+                workers = children(process.pid)
+                os.kill(process.pid, signal.SIGKILL)
+                break
+    assert len(workers) >= 2
+    for _ in range(100):
+        if not any(os.path.exists(f"/proc/{pid}") for pid in workers):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"workers {workers} are still there ten seconds after their parent was killed")
+
+
+def children(pid):
+    """Return the ids of the processes whose parent is `pid`."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                if entry.isdigit() and int(file.read().rsplit(")", 1)[1].split()[1]) == pid:
+                    found.append(int(entry))
+        except (OSError, IndexError):
+            continue
+    return found
+
+
 def stored(path):
     with sqlite3.connect(path) as db:
         return dict(db.execute("SELECT fingerprint, record FROM cells"))
