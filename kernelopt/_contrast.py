@@ -19,7 +19,7 @@ from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import Study
 from kernelopt.pages import report
 
-SIZES = (100, 400, 1600)
+SIZES = (100, 500, 2500)
 SEEDS = 5
 
 
@@ -107,8 +107,11 @@ def describe(study: Study, protocol: Protocol, n_jobs: int) -> dict[str, str]:
         f"the classes' proportions; the same for every method",
         "Seeds": f"{listed(map(str, study.seeds))}: each draws its own training sets, hold-out parts and starts",
         "Choosing": f"{protocol.validation_size:.0%} of the training set, stratified, compares three values of C "
-        f"(kernels) or of the learning rate (networks); the single kernel also chooses among the twelve kernels. "
-        f"The chosen setting is then trained on the whole training set",
+        f"(kernels) or of the learning rate (networks); the single kernel also chooses among the twelve kernels, "
+        f"the bridge chooses nothing. The chosen setting is then trained on the whole training set",
+        "Kernels": "names give each Gaussian's γ as a multiple of s = 1 / (number of pixels × variance of their "
+        "values), both taken over the pixels or features that the kernel sees; every kernel is divided by its "
+        "variance in feature space",
         "Test": "the official test images of the data set, used once per cell, after every choice is made",
         "Machines": f"{n_jobs} process(es) of {protocol.threads} thread(s) each, on the CPU",
     }
