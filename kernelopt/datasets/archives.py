@@ -158,6 +158,8 @@ def _from_zip(stream: IO[bytes], limits: Mapping[str, int], what: str) -> dict[s
             key = None if member.is_dir() else _wanted(member.filename, limits)
             if key is None or key in found:
                 continue
+            if member.header_offset < 0:
+                raise zipfile.BadZipFile(f"{member.filename} begins before the archive does")
             with archive.open(member) as content:
                 found[key] = _content(content, member.filename, limits[key], f"{what}: {member.filename}")
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -18,6 +19,16 @@ _UBYTE = 0x08  # the only IDX element type these sets use
 _CIFAR_IMAGE = 3 * 32 * 32
 _USPS_IMAGE = 16 * 16
 _MAX_NPZ = 1 << 28
+_NO_NPZ = (
+    ValueError,
+    EOFError,
+    OSError,
+    SyntaxError,
+    MemoryError,  # a header that announces more than fits
+    RuntimeError,  # zipfile: an encrypted member, or a compression it does not know
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_idx(data: bytes, what: str) -> np.ndarray:
@@ -143,6 +154,11 @@ def read_svhn(data: bytes, what: str) -> tuple[np.ndarray, np.ndarray]:
     ------
     DatasetCorruptError
         If it is no MATLAB 5 file, or the arrays have other shapes or labels.
+
+    Notes
+    -----
+    SciPy's parser can crash the process on a damaged file: give it only bytes of known digest,
+    as `kernelopt.datasets.load` does.
     """
     from scipy.io import loadmat  # a slow import that only this format needs
 
@@ -183,7 +199,8 @@ def read_npz(data: bytes, what: str) -> dict[str, np.ndarray]:
     Raises
     ------
     DatasetCorruptError
-        If it is no npz file, holds objects, or would unpack to more than the limit.
+        If it is no npz file, holds objects, announces more than there is, or would unpack to
+        more than the limit.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -194,5 +211,5 @@ def read_npz(data: bytes, what: str) -> dict[str, np.ndarray]:
             return {name: arrays[name] for name in arrays.files}
     except DatasetCorruptError:
         raise
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, SyntaxError) as error:
+    except _NO_NPZ as error:
         raise DatasetCorruptError(f"{what} is not an npz file of plain arrays: {error}") from error

@@ -89,11 +89,7 @@ def locate(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> Loc
     Location or None
     """
     for folder in folders(entry, data_home):
-        files = [
-            next((path for suffix in ("", ".gz") if (path := folder / f"{part.name}{suffix}").is_file()), None)
-            for part in entry.parts
-        ]
-        present = tuple(path for path in files if path is not None)
+        present = _parts(entry, folder)
         if len(present) == len(entry.parts):
             return Location(entry, folder, present)
         for pattern in entry.archives:
@@ -101,6 +97,15 @@ def locate(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> Loc
                 if archive.is_file():
                     return Location(entry, archive)
     return None
+
+
+def _parts(entry: Entry, folder: Path) -> tuple[Path, ...]:
+    """Return the files of `entry` that are in `folder`, in the order of its parts."""
+    files = (
+        next((path for suffix in ("", ".gz") if (path := folder / f"{part.name}{suffix}").is_file()), None)
+        for part in entry.parts
+    )
+    return tuple(path for path in files if path is not None)
 
 
 def not_found(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> DatasetNotFoundError:
@@ -122,7 +127,8 @@ def not_found(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> 
     wanted += "".join(f", or {pattern}" for pattern in entry.archives)
     lines = [f"the data set {entry.name!r} is not part of kernelopt and was not found on this machine."]
     lines += [
-        f"{folder / name} is a pickled version, and unpickling runs code: kernelopt never opens it."
+        f"{folder / name} is a pickled version, and unpickling runs code: kernelopt never opens it. "
+        "Get the version below instead."
         for folder in searched
         for name in entry.refused
         if (folder / name).exists()
@@ -131,7 +137,10 @@ def not_found(entry: Entry, data_home: str | os.PathLike[str] | None = None) -> 
         f"Wanted: {wanted}",
         f"Searched, in {'data_home, ' if data_home is not None else ''}${ENVIRONMENT} and {SYSTEM}:",
     ]
-    lines += [f"  {folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in searched]
+    for folder in searched:
+        some = ", ".join(path.name for path in _parts(entry, folder))
+        remark = f" (has only {some})" if some else "" if folder.is_dir() else " (no such folder)"
+        lines.append(f"  {folder}{remark}")
     lines += ["To get it:", *(f"  {command}" for command in commands(entry, data_home))]
     home = destination(data_home)
     if home is None:

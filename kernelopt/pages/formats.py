@@ -50,17 +50,17 @@ def points(difference: float) -> str:
 
 
 def points_interval(estimate: Estimate) -> str:
-    r"""Return the interval of a difference in percentage points, or nothing for one seed.
+    r"""Return the interval of a difference in percentage points.
 
     >>> points_interval(Estimate(0.01, 0.002, 0.018, 5))
     '[+0.2,\xa0+1.8]'
     """
-    return f"[{points(estimate.low)},{SPACE}{points(estimate.high)}]" if estimate.n > 1 else ""
+    return f"[{points(estimate.low)},{SPACE}{points(estimate.high)}]"
 
 
 def percent_interval(estimate: Estimate) -> str:
-    """Return the interval of an accuracy in per cent, or nothing for one seed."""
-    return f"[{percent(estimate.low)},{SPACE}{percent(estimate.high)}]" if estimate.n > 1 else ""
+    """Return the interval of an accuracy in per cent."""
+    return f"[{percent(estimate.low)},{SPACE}{percent(estimate.high)}]"
 
 
 def significant(value: float, digits: int = 2) -> str:

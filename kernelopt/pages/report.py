@@ -17,9 +17,29 @@ except ImportError as error:
 
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.study import MethodInfo
-from kernelopt.pages import comparing, evidence, formats, learning, strips, summary, svg
+from kernelopt.pages import formats, summary
+from kernelopt.pages.figures.filters import shade_bar
+from kernelopt.pages.figures.marks import Look, looks, sample
+from kernelopt.pages.sections.accuracy import accuracy, claims, differences
+from kernelopt.pages.sections.cells import cells, command
+from kernelopt.pages.sections.filters import filters
+from kernelopt.pages.sections.panels import HALVES, by_size
+from kernelopt.pages.sections.proof import cost, gaps, gradients, spread
+from kernelopt.pages.sections.weights import weights
 from kernelopt.pages.summary import Results
-from kernelopt.pages.svg import Look
+
+FORMATS = (
+    "count",
+    "listed",
+    "megabytes",
+    "percent",
+    "percent_interval",
+    "plain",
+    "points",
+    "points_interval",
+    "seconds",
+    "significant",
+)
 
 
 def render(
@@ -43,8 +63,8 @@ def render(
     protocol : mapping of str to str
         How the study was run, in words: splits, tuning, metrics.
     provenance : mapping of str to str
-        Versions, seed, threads, machine, commit; an entry whose name starts with "command" is shown
-        as the command that reproduces the study.
+        Versions, threads, machine, commit. An entry whose name starts with "command" is shown as the
+        command that reproduces the study; without one the command follows from the records.
 
     Returns
     -------
@@ -54,31 +74,27 @@ def render(
     arranged = summary.arrange(records, methods)
     used = {record.method for record in records}
     shown = [method for method in methods if method.name in used]
-    look = svg.looks(shown)
+    look = looks(shown)
     commands = {name: text for name, text in provenance.items() if name.lower().startswith("command")}
-    return (
+    page = (
         _environment()
         .get_template("report.html")
         .render(
             title=title,
-            halves=comparing.HALVES,
+            halves=HALVES,
             methods=shown,
             look=look,
-            views=[_view(results, look, position) for position, results in enumerate(arranged)],
-            cells=[
-                _cell(record, next(m for m in shown if m.name == record.method))
-                for r in arranged
-                for record in r.records
-            ],
+            views=[_view(results, look, f"d{position}") for position, results in enumerate(arranged)],
+            cells=[row for results in arranged for row in cells(results)],
+            warnings=summary.warnings_of(records),
             protocol=protocol,
             provenance={name: text for name, text in provenance.items() if name not in commands},
-            commands=commands,
-            recorded=summary.shared_provenance([record for r in arranged for record in r.records]),
+            commands=list(commands.values()) or [command(arranged)],
             level=round(100 * summary.LEVEL),
-            shade_bar=strips.shade_bar(),
+            shade_bar=shade_bar(),
         )
-        + "\n"
     )
+    return page + "\n"
 
 
 def write(
@@ -111,55 +127,33 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        name: getattr(formats, name)
-        for name in (
-            "count",
-            "percent",
-            "percent_interval",
-            "points",
-            "points_interval",
-            "seconds",
-            "megabytes",
-            "significant",
-            "plain",
-            "listed",
-        )
-    }
-    environment.globals["sample"] = svg.sample
+    environment.filters |= {name: getattr(formats, name) for name in FORMATS}
+    environment.globals["sample"] = sample
     return environment
 
 
-def _view(results: Results, look: Mapping[str, Look], position: int) -> dict[str, Any]:
-    """Return everything the template shows of one data set."""
+def _view(results: Results, look: Mapping[str, Look], anchor: str) -> dict[str, Any]:
+    """Return everything the templates show of one data set."""
+    networks = [method for method in results.methods if method.half == "filters"]
+    names = [method.name for method in networks]
     return {
-        "id": f"d{position}",
+        "id": anchor,
         "name": results.dataset,
         "images": results.images,
         "seeds": results.seeds,
         "sizes": results.sizes,
-        "failed": sum(record.status != "ok" for record in results.records),
         "cells": len(results.records),
-        "claims": comparing.claims(results),
-        "accuracy": comparing.accuracy(results, look),
-        "differences": comparing.differences(results, look),
-        "weights": learning.weights(results, look),
-        "filters": learning.filters(results, look),
-        "curves": learning.curves(results, look),
-        "gap": evidence.proof(results, look, "certificate"),
-        "gradient": evidence.proof(results, look, "gradient_norm"),
-        "cost": evidence.cost(results, look),
-    }
-
-
-def _cell(record: Record, method: MethodInfo) -> dict[str, Any]:
-    """Return one row of the table of cells."""
-    certificate = record.certificate or {}
-    return {
-        "record": record,
-        "method": method,
-        "score": summary.validation_score(record),
-        "tried": len(record.candidates),
-        "gap": certificate.get("gap"),
-        "chosen": formats.plain(record.chosen) if record.chosen else "",
+        "failed": sum(record.status != "ok" for record in results.records),
+        "claims": claims(results),
+        "accuracy": accuracy(results, look),
+        "differences": differences(results, look),
+        "weights": weights(results, look),
+        "filters": filters(results, look),
+        "networks": networks,
+        "losses": by_size(results, names, look, "loss", "training loss"),
+        "fits": by_size(results, names, look, "accuracy", "training accuracy, %"),
+        "gaps": gaps(results, look),
+        "gradients": gradients(results, look),
+        "spread": spread(results, look),
+        "cost": cost(results, look),
     }

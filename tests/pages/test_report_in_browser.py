@@ -117,6 +117,8 @@ def test_the_scrubber_obeys_the_keyboard(browser, page):
     browser.press(slider, RIGHT + RIGHT)
     assert browser.run(f"return document.querySelector('{slider}').value") == "2"
     assert browser.run(drawing) != first
+    named = browser.run('return document.querySelector("[data-role=moving]").ariaLabel')
+    assert "at epoch 2:" in named
     assert browser.run(f"return document.querySelector('{slider}').ariaValueText").startswith("epoch 2 of 20")
 
 
@@ -176,7 +178,8 @@ def test_text_has_contrast_in_both_themes(browser, page, scheme):
           return 0.2126 * linear(part(0)) + 0.7152 * linear(part(1)) + 0.0722 * linear(part(2));
         };
         const paper = light("--paper");
-        return ["--ink", "--muted", "--convex", "--filters", "--bridge"].map((name) => {
+        const tints = ["--convex0", "--convex1", "--filters0", "--filters1", "--filters2", "--filters3"];
+        return ["--ink", "--muted", "--convex", "--filters", "--bridge", ...tints].map((name) => {
           const [a, b] = [light(name), paper].sort((p, q) => q - p);
           return (a + 0.05) / (b + 0.05);
         });

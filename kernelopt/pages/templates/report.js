@@ -87,6 +87,8 @@
         draw(svg, own, frame);
         panel.querySelector("[data-epoch]").textContent = svg.dataset.role === "still" ? "" : `epoch ${own.epochs[frame]}, `;
         panel.querySelector("[data-largest]").textContent = own.largest;
+        svg.setAttribute("aria-label", svg.getAttribute("aria-label")
+          .replace(/at epoch \S+:/, `at epoch ${own.epochs[frame]}:`).replace(/plus \S+$/, `plus ${own.largest}`));
       }
       if (!leading) { said.textContent = "no cell recorded its filters at this size and seed"; return; }
       const moved = leading.moves[range.value];

@@ -1,4 +1,4 @@
-"""Line charts as inline SVG with real text; colours, dashes and fonts are the style sheet's."""
+"""Line charts: text inside a view box, intervals as whiskers, labels at the ends of their lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from kernelopt.pages.svg import Look, Scale, number, tag
+from kernelopt.pages.figures.marks import Look, Scale, number, tag
 
 
 @dataclass(frozen=True)
@@ -116,14 +116,7 @@ class Chart:
             parts.append(tag("line", x1=x, x2=x, y1=floor, y2=floor + 4, class_="grid"))
             parts.append(tag("text", text, x=x, y=floor + 17, class_="tick", text_anchor="middle"))
         parts.append(
-            tag(
-                "text",
-                self.x.name,
-                x=(left + right) / 2,
-                y=self.height - 5,
-                class_="axis-name",
-                text_anchor="middle",
-            )
+            tag("text", self.x.name, x=(left + right) / 2, y=self.height - 5, class_="axis-name", text_anchor="middle")
         )
         return parts
 
@@ -155,9 +148,7 @@ class Chart:
         for (y, rows, line), centre in zip(blocks, centres, strict=True):
             parts.append(
                 tag(
-                    "polyline",
-                    points=_pairs([(edge + 2, y), (edge + 9, centre), (edge + 13, centre)]),
-                    class_="leader",
+                    "polyline", points=_pairs([(edge + 2, y), (edge + 9, centre), (edge + 13, centre)]), class_="leader"
                 )
             )
             spans = [

@@ -1,4 +1,7 @@
-"""What every drawing is made of: elements, the looks of the methods, and scales."""
+"""What all drawings share: escaped elements, the look of a method, scales with round ticks.
+
+Colours, dashes and fonts are the style sheet's; the drawings only carry its classes.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ MARKERS = {
     "bridge": "M0,-{q}L{q},0L0,{q}L-{q},0Z",
 }
 LEARNED = ("learned-kernel", "cnn-learned", "features-mkl")
+VARIANTS = 4
 
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
@@ -37,16 +41,19 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
 
 @dataclass(frozen=True)
 class Look:
-    """How a method is drawn: marker by half, filled and bold if it learns its kernel in full, else dashed."""
+    """How a method is drawn: marker and colour family by half; bold and filled if it learns its kernel in full.
+
+    The others are hollow and dashed; `variant` tells them apart by dash and tint.
+    """
 
     half: str
     bold: bool
-    dash: int
+    variant: int
 
     @property
     def css(self) -> str:
         """The classes of a group in this look."""
-        return f"{self.half} bold" if self.bold else f"{self.half} dash{self.dash}"
+        return f"{self.half} bold" if self.bold else f"{self.half} v{self.variant}"
 
     def marker(self, radius: float = 4.0) -> Markup:
         """Return the marker, centred at the origin."""
@@ -56,13 +63,13 @@ class Look:
 
 
 def looks(methods: Sequence[MethodInfo]) -> dict[str, Look]:
-    """Return each method's look; the dashes tell apart the methods of a half."""
-    plain: dict[str, int] = {}
+    """Return each method's look."""
+    used: dict[str, int] = {}
     found = {}
     for method in methods:
         bold = method.name in LEARNED
-        found[method.name] = Look(method.half, bold, 0 if bold else plain.setdefault(method.half, 0) % 4)
-        plain[method.half] = plain.get(method.half, 0) + (not bold)
+        found[method.name] = Look(method.half, bold, 0 if bold else used.get(method.half, 0) % VARIANTS)
+        used[method.half] = used.get(method.half, 0) + (not bold)
     return found
 
 
@@ -100,8 +107,8 @@ class Scale:
         if self.log:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
             if last - first >= 1:
-                stride = max(1, math.ceil((last - first + 1) / about))
-                return [10.0**k for k in range(first, last + 1, stride)]
+                step = max(1, math.ceil((last - first + 1) / about))
+                return [10.0**k for k in range(first, last + 1, step)]
             for multiples in (1, 3), (1, 2, 5):
                 grid = [m * 10.0**k for k in range(first - 1, last + 2) for m in multiples]
                 inside = [v for v in grid if self.low <= v <= self.high]
@@ -110,9 +117,9 @@ class Scale:
             return inside
         raw = (self.high - self.low) / about
         unit = 10.0 ** math.floor(math.log10(raw))
-        step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= raw * 0.75)
-        lowest, highest = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [k * step for k in range(lowest, highest + 1)]
+        width = next(m * unit for m in (1, 2, 5, 10) if m * unit >= raw * 0.75)
+        lowest, highest = math.ceil(self.low / width - 1e-9), math.floor(self.high / width + 1e-9)
+        return [k * width for k in range(lowest, highest + 1)]
 
 
 def log_ticks(scale: Scale, about: int = 6) -> list[tuple[float, str]]:
@@ -139,7 +146,7 @@ def sample(look: Look) -> Markup:
 
 
 def number(value: object) -> object:
-    """Return what to write for an attribute: floats with two decimals at most, others as they are."""
+    """Return a float with at most two digits after the point, and anything else as it is."""
     if isinstance(value, float):
         text = f"{value:.2f}".rstrip("0").rstrip(".")
         return "0" if text == "-0" else text

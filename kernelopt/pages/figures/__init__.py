@@ -1,0 +1,1 @@
+"""Drawings as inline SVG, styled by the page's CSS variables."""
