@@ -123,7 +123,7 @@ def _content(stream: IO[bytes], name: str, limit: int, what: str) -> bytes:
 def _wanted(member: str, limits: Mapping[str, int]) -> str | None:
     """Return which wanted file a member is, if any."""
     path = PurePosixPath(member)
-    if path.is_absolute() or ".." in path.parts or "\\" in member:
+    if path.is_absolute() or ".." in path.parts:
         return None
     name = path.name.removesuffix(".gz")
     return name if name in limits else None

