@@ -10,6 +10,7 @@ import numpy as np
 from kernelopt.convex.certificate import Certificate
 from kernelopt.convex.criteria import Criterion
 from kernelopt.convex.sets import KernelSet
+from kernelopt.kernels import check_gram
 from kernelopt.kernels.rows import StoredKernels
 
 
@@ -72,13 +73,16 @@ class Problem:
     def of(cls, Ks, y, criterion: Criterion, kernel_set: KernelSet, sample_weight=None, scale=None) -> Problem:
         """Make a problem of plain arrays: Ks (M, n, n), y of shape (n,) or (n, k) in {-1, 1}.
 
+        The matrices pass `kernelopt.kernels.check_gram` (up to a constant, which the intercept absorbs).
+
         Examples
         --------
         >>> from kernelopt.convex import Hinge, Simplex
         >>> Problem.of([np.eye(2), np.ones((2, 2))], [1, -1], Hinge(C=1.0), Simplex()).description
         'hinge on simplex, 2 kernels, 2 samples, float64'
         """
-        kernels = StoredKernels.of(Ks, scale)
+        checked = [check_gram(K, f"Ks[{k}]", up_to_constant=True) for k, K in enumerate(Ks)]
+        kernels = StoredKernels.of(checked, scale)
         Y = np.asarray(y, dtype=float).reshape(kernels.n_samples, -1)
         if not np.isin(Y, (-1.0, 1.0)).all():
             raise ValueError("y must hold -1 and 1 only")

@@ -81,6 +81,9 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         Factor of C for the samples of each class.
     n_jobs : int or None, default=None
         Threads over the one-against-rest tasks.
+    p, nu, random_state
+        Not read by the criterion and the sets above, whose optimum needs neither and whose solvers draw nothing at
+        random; present for a stable signature.
     verbose : int, default=0
         1 prints a line per outer iteration.
 
@@ -141,7 +144,9 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         kernels: str | Sequence[Any] | Callable = "gaussian",
         criterion: str = "hinge",
         kernel_set: str = "simplex",
+        p: float = 2.0,
         C: float = 1.0,
+        nu: float = 0.5,
         normalize: str | None = "variance",
         solver: Any = "auto",
         tol: float = 1e-4,
@@ -149,12 +154,15 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         time_limit: float | None = None,
         class_weight: dict | str | None = None,
         n_jobs: int | None = None,
+        random_state: Any = None,
         verbose: int = 0,
     ):
         self.kernels = kernels
         self.criterion = criterion
         self.kernel_set = kernel_set
+        self.p = p
         self.C = C
+        self.nu = nu
         self.normalize = normalize
         self.solver = solver
         self.tol = tol
@@ -162,6 +170,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         self.time_limit = time_limit
         self.class_weight = class_weight
         self.n_jobs = n_jobs
+        self.random_state = random_state
         self.verbose = verbose
 
     def fit(self, X, y, sample_weight=None):

@@ -17,7 +17,7 @@ from kernelopt.convex import Hinge, Problem, Simplex, Uniform
 from kernelopt.convex.solvers import Conic, WorkingSetNewton, choose
 from kernelopt.convex.solvers.simplex_qp import simplex_qp
 from kernelopt.convex.solvers.svm_oracle import _balanced, _spread, solve_svm
-from kernelopt.errors import ProblemTooLargeError, SolverError
+from kernelopt.errors import NotPSDError, ProblemTooLargeError, SolverError
 from kernelopt.kernels import Gaussian
 from tests.convex.problems import CASES, KERNELS, data, problem
 
@@ -246,6 +246,15 @@ def test_choice_of_solver():
 def test_problem_refuses_bad_arrays(bad):
     with pytest.raises(ValueError, match="y must|sample_weight must"):
         Problem.of(np.eye(2)[None], **{"y": [1, -1], **bad}, criterion=Hinge(), kernel_set=Simplex())
+
+
+def test_problem_refuses_what_is_no_gram_matrix():
+    for K, message in (
+        ([[1.0, 0.3], [0.1, 1.0]], "not symmetric"),
+        ([[1.0, 2.0], [2.0, 1.0]], "not conditionally positive"),
+    ):
+        with pytest.raises(NotPSDError, match=rf"Ks\[1\].*{message}"):
+            Problem.of([np.eye(2), K], [1, -1], Hinge(), Simplex())
 
 
 def test_history_brackets_tighten():
