@@ -19,7 +19,7 @@ from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import Study
 from kernelopt.pages import report
 
-SIZES = (100, 500, 2500)
+SIZES = (100, 500, 2000)
 SEEDS = 5
 
 

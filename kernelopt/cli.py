@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         "Stopped at any moment, the same command goes on from the last finished cell.",
     )
     contrast.add_argument("--data", nargs="+", default=["fashion-mnist-small"], metavar="NAME", help="data sets")
-    contrast.add_argument("--sizes", nargs="+", type=int, metavar="N", help="training set sizes (100 500 2500)")
+    contrast.add_argument("--sizes", nargs="+", type=int, metavar="N", help="training set sizes (100 500 2000)")
     contrast.add_argument(
         "--seeds",
         nargs="+",
