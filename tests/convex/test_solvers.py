@@ -207,6 +207,32 @@ def test_kinks_without_free_samples_are_crossed():
             assert solution.certificate.holds(1e-6)
 
 
+@pytest.mark.parametrize("C", [1.0, 1e3])
+def test_the_oracle_mends_a_wrong_partition(C):
+    """A sloppy libsvm names the wrong samples free; the active-set steps end at the exact machine all the same.
+
+    libsvm keeps kernel rows in single precision, so at large C its partition is wrong at any tolerance.
+    """
+    X, label = data(2, 120)
+    y, upper, K = 2.0 * label - 1, np.full(120, C), Gaussian(0.3)(X, X)
+    sloppy, exact = solve_svm(K, y, upper, 0.5), solve_svm(K, y, upper, 1e-9)
+    assert_allclose(sloppy.a, exact.a, atol=1e-6 * C)
+    slack = y * (K @ (y * sloppy.a) + sloppy.intercept) - 1
+    assert abs(y @ sloppy.a) < 1e-9 * C
+    assert np.abs(slack[(sloppy.a > 0) & (sloppy.a < C)]).max() < 1e-6
+    assert slack[sloppy.a == 0].min() > -1e-6 and slack[sloppy.a == C].max() < 1e-6
+
+
+def test_standing_still_ends_the_run(monkeypatch):
+    import kernelopt.convex.solvers.working_set_newton as module
+
+    coarse = lambda K, y, upper, tol: replace(solve_svm(K, y, 0.9 * upper, 1e-2), factor=None)  # noqa: E731
+    monkeypatch.setattr(module, "solve_svm", coarse)
+    with pytest.warns(ConvergenceWarning, match="stood still"):
+        solution = NEWTON.solve(problem())
+    assert solution.n_iter < 200
+
+
 def test_conic_refuses_before_it_builds():
     with pytest.raises(ProblemTooLargeError, match="GB"):
         Conic(memory_limit=1e3).solve(problem())

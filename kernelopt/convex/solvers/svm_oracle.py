@@ -15,6 +15,9 @@ from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
+ACTIVE_SET_STEPS = 15
+SLACK = 1e-9  # in units of the margin
+
 
 @dataclass(frozen=True, eq=False)
 class FixedKernelSolution:
@@ -72,39 +75,57 @@ def solve_svm(K: np.ndarray, y: np.ndarray, upper: np.ndarray, tol: float) -> Fi
         machine.fit(K, y, sample_weight=upper)
     a = np.zeros(len(y))
     a[machine.support_] = np.minimum(np.abs(machine.dual_coef_[0]), upper[machine.support_])
-    return _polished(K, y, upper, a, float(machine.intercept_[0]), tol)
+    return _polished(K, y, upper, a, float(machine.intercept_[0]))
 
 
-def _polished(K, y, upper, a, intercept, tol) -> FixedKernelSolution:
+def _polished(K, y, upper, a, intercept) -> FixedKernelSolution:
+    """Solve the optimality conditions on libsvm's partition, and mend the partition until they hold.
+
+    libsvm computes with kernel rows in single precision, which at large C leaves a gap no tolerance of its
+    own can close. Here a primal-dual active-set method works in double precision: solve on the free
+    samples, send those that leave the box to its bounds, free those whose margin is on the wrong side.
+    """
     inside = 1e-9 * upper
-    free = np.flatnonzero((a > inside) & (a < upper - inside))
+    free, capped = (a > inside) & (a < upper - inside), a >= upper - inside
+    first: FixedKernelSolution | None = None
+    for _ in range(ACTIVE_SET_STEPS):
+        v, b, factor = _on_partition(K, y, upper, np.flatnonzero(free), np.flatnonzero(capped), intercept)
+        first = first or FixedKernelSolution(a, intercept, np.flatnonzero(free), factor)
+        if v is None:
+            break
+        # What each sample lacks: a within the box where free, the margin on the right side where not.
+        slack = y * (K @ v + b) - 1
+        a_new = y * v
+        below, above = free & (a_new < 0), free & (a_new > upper)
+        too_small, too_large = ~free & ~capped & (slack < -SLACK), capped & (slack > SLACK)
+        if not (below | above | too_small | too_large).any():
+            return FixedKernelSolution(np.clip(a_new, 0.0, upper), b, np.flatnonzero(free), factor)
+        free = (free & ~below & ~above) | too_small | too_large
+        capped = (capped & ~too_large) | above
+    assert first is not None
+    return first
+
+
+def _on_partition(K, y, upper, free, capped, intercept):
+    """Return v = y∘a, the intercept and the factor that satisfy the conditions on the free samples."""
+    v = np.zeros(len(y))
+    v[capped] = (y * upper)[capped]
     if len(free) == 0:
-        return FixedKernelSolution(a, intercept, free, None)
-    capped = np.flatnonzero(a >= upper - inside)
-    v_capped = (y * upper)[capped]
-    K_free = K[np.ix_(free, free)]
+        # Nothing to solve for: right as it is if the caps balance, and the intercept is libsvm's.
+        balanced = abs(v.sum()) <= 1e-9 * float(upper[capped].sum())
+        return (v if balanced else None), intercept, None
     # On the free samples v = mean + Q u: the mean is fixed by the balance, u by the optimality conditions.
-    mean = np.full(len(free), -v_capped.sum() / len(free))
-    rest = y[free] - K[np.ix_(free, capped)] @ v_capped - K_free @ mean
+    K_free = K[np.ix_(free, free)]
+    mean = np.full(len(free), -v.sum() / len(free))
+    rest = y[free] - K[np.ix_(free, capped)] @ v[capped] - K_free @ mean
     factor = _factor(_balanced(_balanced(K_free).T).T)
-    if len(free) == 1:
-        v_free = mean
-    elif factor is None:
-        return FixedKernelSolution(a, intercept, free, None)
-    else:
-        v_free = mean + _spread(linalg.cho_solve((factor, True), _balanced(rest), check_finite=False))
-    b = float(np.mean(rest - K_free @ (v_free - mean)))
-    a_free = y[free] * v_free
-    if np.isfinite(a_free).all() and (a_free >= 0).all() and (a_free <= upper[free]).all():
-        polished = np.zeros_like(a)
-        polished[capped] = upper[capped]
-        polished[free] = a_free
-        # Kept only if the samples outside the free set still satisfy their conditions, to libsvm's own tolerance.
-        slack = y * (K @ (y * polished) + b) - 1
-        wrong = np.where(polished == 0, -slack, np.where(polished == upper, slack, np.abs(slack)))
-        if wrong.max() <= tol:
-            return FixedKernelSolution(polished, b, free, factor)
-    return FixedKernelSolution(a, intercept, free, factor)
+    step = np.zeros(len(free))
+    if len(free) > 1:
+        if factor is None:
+            return None, intercept, None
+        step = _spread(linalg.cho_solve((factor, True), _balanced(rest), check_finite=False))
+    v[free] = mean + step
+    return (v if np.isfinite(v).all() else None), float(np.mean(rest - K_free @ step)), factor
 
 
 def _balanced(A: np.ndarray) -> np.ndarray:

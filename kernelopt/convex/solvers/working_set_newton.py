@@ -20,6 +20,8 @@ from kernelopt.convex.sets import Simplex, Uniform
 from kernelopt.convex.solvers.simplex_qp import simplex_qp
 from kernelopt.convex.solvers.svm_oracle import FixedKernelSolution, solve_svm
 
+PATIENCE = 40  # iterations without progress after which more of them are pointless
+
 
 @dataclass(frozen=True)
 class WorkingSetNewton:
@@ -152,6 +154,8 @@ class _Run:
                 return None
             if self.out_of_time():
                 return "time_limit was reached"
+            if len(self.history) > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
+                return f"the bounds stood still for {PATIENCE} iterations"
             stalled = stalled + 1 if gap > 0.5 * previous else 0
             if (stalled or fixed) and self.svm_tol > 1e-9:
                 self.svm_tol = max(0.1 * self.svm_tol, 1e-9)
