@@ -208,19 +208,19 @@ def test_kinks_without_free_samples_are_crossed():
 
 
 @pytest.mark.parametrize("C", [1.0, 1e3])
-def test_the_oracle_mends_a_wrong_partition(C):
+@pytest.mark.parametrize("gamma", [0.3, 2.0])
+def test_the_oracle_mends_a_wrong_partition(C, gamma):
     """A sloppy libsvm names the wrong samples free; the active-set steps end at the exact machine all the same.
 
     libsvm keeps kernel rows in single precision, so at large C its partition is wrong at any tolerance.
     """
-    X, label = data(2, 120)
-    y, upper, K = 2.0 * label - 1, np.full(120, C), Gaussian(0.3)(X, X)
-    sloppy, exact = solve_svm(K, y, upper, 0.5), solve_svm(K, y, upper, 1e-9)
-    assert_allclose(sloppy.a, exact.a, atol=1e-6 * C)
-    slack = y * (K @ (y * sloppy.a) + sloppy.intercept) - 1
-    assert abs(y @ sloppy.a) < 1e-9 * C
-    assert np.abs(slack[(sloppy.a > 0) & (sloppy.a < C)]).max() < 1e-6
-    assert slack[sloppy.a == 0].min() > -1e-6 and slack[sloppy.a == C].max() < 1e-6
+    for seed in range(10):
+        X, label = data(seed, 120)
+        y, upper, K = 2.0 * label - 1, np.full(120, C), Gaussian(gamma)(X, X)
+        machine = solve_svm(K, y, upper, 1e-2)
+        a, slack = machine.a, y * (K @ (y * machine.a) + machine.intercept) - 1
+        lacking = np.where(a == 0, -slack, np.where(a == C, slack, np.abs(slack)))
+        assert lacking.max() < 1e-6 and abs(y @ a) < 1e-9 * C and a.min() >= 0 and a.max() <= C
 
 
 def test_standing_still_ends_the_run(monkeypatch):
