@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -127,7 +129,7 @@ def run_cell(cell: Cell, data_home: str | None, protocol: Protocol) -> tuple[Cel
     try:
         dataset = load(cell.dataset, data_home=data_home)
         assert dataset.X_test is not None and dataset.y_test is not None
-        with threadpool_limits(protocol.threads), warnings.catch_warnings(record=True) as caught:
+        with interrupts_stop(), threadpool_limits(protocol.threads), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             order = nested_order(dataset.y, cell.seed)[: cell.size]
             trained, partial = train(cell, rows(dataset.X[order]), dataset.y[order], dataset.image_shape, protocol)
@@ -150,6 +152,27 @@ def run_cell(cell: Cell, data_home: str | None, protocol: Protocol) -> tuple[Cel
         message = f"{type(error).__name__}: {error}"
         origin = {**provenance(), "started": started, "traceback": traceback.format_exc()}
         return cell, replace(record, status="failed", error=message, provenance=origin)
+
+
+@contextmanager
+def interrupts_stop() -> Iterator[None]:
+    """Let an interrupt end the study, although solvers and networks catch it to keep their best point."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    seen = []
+
+    def note(number, frame):
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if seen:
+        raise KeyboardInterrupt
 
 
 def train(

@@ -198,6 +198,31 @@ def test_interrupt_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
     assert len(Store(tmp_path / "r.sqlite")) == 2
 
 
+def test_interrupt_caught_by_an_estimator_still_ends_the_study(tmp_path, monkeypatch):
+    """Solvers keep their best point when interrupted; half-trained, it must not become a record."""
+
+    class Keeps:
+        def fit(self, X, y):
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(5)
+            except KeyboardInterrupt:
+                return self
+
+        def predict(self, X):
+            return [0] * len(X)
+
+        score = predict
+
+    method = methods.BY_NAME["uniform-kernel"]
+    one = replace(method, info=replace(method.info, grid={"C": (1.0,)}), build=lambda *args, **kwargs: Keeps())
+    monkeypatch.setitem(methods.BY_NAME, "uniform-kernel", one)
+    with pytest.raises(KeyboardInterrupt):
+        kernelopt.contrast(**{**SMALL, "sizes": (40,)}, store=tmp_path / "r.sqlite", n_jobs=1, progress=quiet)
+    assert len(Store(tmp_path / "r.sqlite")) == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 # --- the store
 
 

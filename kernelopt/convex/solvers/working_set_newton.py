@@ -129,9 +129,7 @@ class _Run:
             if self.best is None:
                 raise
             stopped = "interrupted"
-        if self.best is None:
-            raise TimeoutError(f"time_limit={self.solver.time_limit} s passed before the first machine was solved")
-        assert self.a is not None
+        assert self.best is not None and self.a is not None
         blank = Certificate(np.inf, -np.inf, np.inf, self.problem.scale)
         solution = self.problem.certified(
             Solution(self.best.mu, self.best.V, self.best.intercept, self.a, blank, len(self.history), self.history)
