@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -83,8 +84,9 @@ def run(
 
 
 def _work(parent: int, *task) -> tuple[Cell, Record]:
-    """Run a cell in a worker process, which ends when its parent is killed."""
-    if os.getppid() == parent and "kernelopt-watch" not in (thread.name for thread in threading.enumerate()):
+    """Run a cell; in a local worker process, end when the parent is killed, be it before the first cell."""
+    local = multiprocessing.current_process().name.startswith("Loky")
+    if local and "kernelopt-watch" not in (thread.name for thread in threading.enumerate()):
         threading.Thread(target=_exit_without, args=(parent,), name="kernelopt-watch", daemon=True).start()
     return run_cell(*task)
 
