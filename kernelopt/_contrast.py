@@ -106,9 +106,10 @@ def describe(study: Study, protocol: Protocol, n_jobs: int) -> dict[str, str]:
         "Training sets": f"{listed(map(str, study.sizes))} images, nested, drawn from the official training part with "
         f"the classes' proportions; the same for every method",
         "Seeds": f"{listed(map(str, study.seeds))}: each draws its own training sets, hold-out parts and starts",
-        "Choosing": f"{protocol.validation_size:.0%} of the training set, stratified, compares three values of C "
-        f"(kernels) or of the learning rate (networks); the single kernel also chooses among the twelve kernels, "
-        f"the bridge chooses nothing. The chosen setting is then trained on the whole training set",
+        "Choosing": f"on the training set alone, stratified by class: kernel machines by {catalogue.N_FOLDS}-fold "
+        f"cross-validation among three values of C (the single kernel also among the twelve kernels), networks, whose "
+        f"fits are dear, on a held-out {protocol.validation_size:.0%} among three learning rates; the bridge chooses "
+        f"nothing. The chosen setting is then trained on the whole training set",
         "Kernels": "names give each Gaussian's γ as a multiple of s = 1 / (number of pixels × variance of their "
         "values), both taken over the pixels or features that the kernel sees; every kernel is divided by its "
         "variance in feature space",

@@ -1,4 +1,4 @@
-"""What is kept of a training run: numbers of every epoch, first-layer filters of some."""
+"""What is kept of a training run: numbers and first-layer filters of every epoch."""
 
 from __future__ import annotations
 
@@ -16,27 +16,21 @@ class Recorder:
     - gradient_norm: norm of the mean of these batches' gradients (of the full gradient at epoch 0);
     - filter_move: :math:`\|W - W_0\|_F / \|W_0\|_F` of the first layer.
 
-    Parameters
-    ----------
-    n_epochs : int
-        Length of the run.
-    n_snapshots : int
-        The first layer's filters are kept at epochs 0, 1, ... `n_epochs`, at most this many, evenly on a
-        logarithmic scale since filters move most at first.
+    The first layer's filters are kept at every epoch; `thinned` chooses some of them for a picture.
 
     Examples
     --------
-    >>> Recorder(100, n_snapshots=5).snapshot_epochs
-    [0, 1, 5, 22, 100]
+    >>> recorder = Recorder()
+    >>> for epoch in range(3):
+    ...     recorder.record(epoch, 1.0, 0.5, 0.1, (1.0 + epoch) * np.ones((2, 1, 3, 3)))
+    >>> recorder.history["filter_move"], len(recorder.filters)
+    ([0.0, 1.0, 2.0], 3)
     """
 
-    def __init__(self, n_epochs: int, n_snapshots: int = 12):
-        spread = np.geomspace(1, n_epochs, n_snapshots - 1).round().astype(int)
-        self.snapshot_epochs = [0, *np.unique(spread).tolist()]
+    def __init__(self) -> None:
         self.history: dict[str, list] = {
             name: [] for name in ("epoch", "loss", "accuracy", "gradient_norm", "filter_move")
         }
-        self.filter_epochs: list[int] = []
         self.filters: list[np.ndarray] = []
 
     def record(self, epoch: int, loss: float, accuracy: float, gradient_norm: float, filters: np.ndarray):
@@ -45,6 +39,15 @@ class Recorder:
         move = float(np.linalg.norm(filters - start) / np.linalg.norm(start))
         for name, value in zip(self.history, (epoch, loss, accuracy, gradient_norm, move), strict=True):
             self.history[name].append(value)
-        if epoch in self.snapshot_epochs:
-            self.filter_epochs.append(epoch)
-            self.filters.append(filters.copy())
+        self.filters.append(filters.copy())
+
+
+def thinned(n_epochs: int, n_kept: int = 12) -> list[int]:
+    """Return at most `n_kept` of the epochs 0 to `n_epochs`, evenly on a logarithmic scale: filters move most at first.
+
+    Examples
+    --------
+    >>> thinned(100, n_kept=5)
+    [0, 1, 5, 22, 100]
+    """
+    return [0, *np.unique(np.geomspace(1, n_epochs, n_kept - 1).round().astype(int)).tolist()]

@@ -78,9 +78,8 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         First layer's filters, for standardised images.
     history_ : dict of lists
         epoch, loss, accuracy, gradient_norm, filter_move; see :class:`kernelopt.conv.recorder.Recorder`.
-    filter_epochs_ : list of int
-        Epochs, 0 among them, of which `filter_snapshots_` keeps the first layer's filters.
-    filter_snapshots_ : array of shape (snapshots, F, c, k, k)
+    filter_snapshots_ : array of shape (n_iter_ + 1, F, c, k, k)
+        First layer's filters at the start and after every epoch.
     gradient_norm_ : float
         Norm of the full gradient at the end over that at the start. Small means near a stationary
         point, which need not be a minimum; there is no duality gap for a network.
@@ -193,7 +192,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
 
         recipe = self._recipe(len(images))
         seed = int(check_random_state(self.random_state).randint(2**31))
-        recorder = Recorder(recipe.epochs)
+        recorder = Recorder()
         with reproducible(self.threads):
             images = self._standardise(images).astype(np.float32)
             network = start_network(layers, images, len(self.classes_), seed)
@@ -202,7 +201,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         self.network_ = network.to("cpu").double().requires_grad_(False)
         self.n_iter_, self.gradient_norm_ = outcome.n_epochs, outcome.gradient_norm
         self.history_ = recorder.history
-        self.filter_epochs_, self.filter_snapshots_ = recorder.filter_epochs, np.stack(recorder.filters)
+        self.filter_snapshots_ = np.stack(recorder.filters)
         return self
 
     def predict(self, X):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import StratifiedKFold
 
 
 def nested_order(y: np.ndarray, seed: int) -> np.ndarray:
@@ -36,13 +37,14 @@ def nested_order(y: np.ndarray, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a training set is used: one stratified hold-out part chooses, then all of it trains.
+    """How a training set is used: a part of it that did not train chooses, then all of it trains.
 
     Parameters
     ----------
     validation_size : float
-        Part of the training set on which candidates are compared; the rest trains them. The chosen
-        candidate is trained again on everything. Ties go to the candidate listed first.
+        Without folds, the part of the training set on which candidates are compared; the rest trains
+        them. Either way the chosen candidate is trained again on everything, and ties go to the candidate
+        listed first.
     threads : int
         Threads per cell, for every library.
     """
@@ -62,8 +64,14 @@ class Protocol:
             chooses[members[: min(round(self.validation_size * len(members)), len(members) - 1)]] = True
         return np.flatnonzero(~chooses), np.flatnonzero(chooses)
 
+    def splits(self, y: np.ndarray, seed: int, n_folds: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the stratified splits that choose: `n_folds` of cross-validation, or one hold-out for 0."""
+        if n_folds == 0:
+            return [self.validation_split(y, seed)]
+        return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
+
     def choose(
-        self, make: Any, grid: Mapping[str, Sequence[Any]], X: np.ndarray, y: np.ndarray, seed: int
+        self, make: Any, grid: Mapping[str, Sequence[Any]], X: np.ndarray, y: np.ndarray, seed: int, n_folds: int = 0
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return the best setting of a grid on the training set, and every setting with its score.
 
@@ -76,15 +84,17 @@ class Protocol:
         X, y : arrays
             The training set.
         seed : int
-            Of the hold-out split and of the estimators.
+            Of the splits and of the estimators.
+        n_folds : int
+            Folds of cross-validation; 0 for one hold-out part.
         """
         settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
         if len(settings) == 1:
             return settings[0], []
-        trains, chooses = self.validation_split(y, seed)
+        splits = self.splits(y, seed, n_folds)
         candidates: list[dict[str, Any]] = []
         for setting in settings:
-            score = make(seed, **setting).fit(X[trains], y[trains]).score(X[chooses], y[chooses])
-            candidates.append({"params": setting, "score": float(score)})
+            scores = [make(seed, **setting).fit(X[i], y[i]).score(X[j], y[j]) for i, j in splits]
+            candidates.append({"params": setting, "score": float(np.mean(scores))})
         best = max(candidates, key=lambda candidate: candidate["score"])
         return best["params"], candidates

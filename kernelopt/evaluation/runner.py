@@ -22,6 +22,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 import kernelopt
+from kernelopt.conv.recorder import thinned
 from kernelopt.datasets import Dataset, load
 from kernelopt.evaluation import methods
 from kernelopt.evaluation.protocol import Protocol, nested_order
@@ -103,7 +104,7 @@ def fingerprint(cell: Cell, dataset: Dataset, protocol: Protocol) -> str:
     content = {
         "cell": asdict(cell),
         "data": dataset.sha256,
-        "method": [method.version, {name: list(values) for name, values in method.info.grid.items()}],
+        "method": [method.version, {name: list(values) for name, values in method.info.grid.items()}, method.n_folds],
         "protocol": asdict(protocol),
         "kernelopt": kernelopt.__version__,
     }
@@ -188,7 +189,7 @@ def train(
 
     reset_peak_memory()
     begin = time.perf_counter()
-    setting, candidates = protocol.choose(make, method.info.grid, X, y, cell.seed)
+    setting, candidates = protocol.choose(make, method.info.grid, X, y, cell.seed, method.n_folds)
     middle = time.perf_counter()
     trained = make(cell.seed, **setting).fit(X, y)
     cost = {"tune_seconds": middle - begin, "fit_seconds": time.perf_counter() - middle}
@@ -210,10 +211,11 @@ def evidence(trained: Any) -> dict[str, Any]:
     if hasattr(trained, "gradient_norm_"):
         found["gradient_norm"] = float(trained.gradient_norm_)
         found["history"] = {name: [float(x) for x in values] for name, values in trained.history_.items()}
-        snapshots = np.asarray(trained.filter_snapshots_)[:, :, 0]
+        epochs = thinned(trained.n_iter_) if trained.n_iter_ else [0]
+        snapshots = np.asarray(trained.filter_snapshots_)[epochs][:, :, 0]
         found["filters"] = {
             "shape": list(snapshots.shape[1:]),
-            "epochs": [int(epoch) for epoch in trained.filter_epochs_],
+            "epochs": epochs,
             "values": snapshots.reshape(len(snapshots), -1).astype(float).round(4).tolist(),
         }
     return found

@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 from kernelopt.conv.devices import find_device, infer, reproducible
 from kernelopt.conv.layers import build_layers
 from kernelopt.conv.network import start_network
-from kernelopt.conv.recorder import Recorder
+from kernelopt.conv.recorder import Recorder, thinned
 from kernelopt.conv.training import Recipe, train
 
 rng = np.random.default_rng(0)
@@ -17,7 +17,7 @@ LABELS = rng.integers(4, size=32)  # unrelated to the images: they can only be m
 def run(recipe=None, seed=0, order=0, device="cpu", progress=iter, **options):
     options = {"filters": (8, 12), "kernel_size": 3} | options
     recipe = recipe or Recipe(epochs=5, batch_size=8)
-    recorder = Recorder(recipe.epochs)
+    recorder = Recorder()
     with reproducible(1):
         network = start_network(build_layers(**options), IMAGES, 4, seed)
         start = {name: value.clone() for name, value in network.state_dict().items()}
@@ -136,9 +136,17 @@ def test_global_state_of_torch_is_restored():
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+def test_filters_of_every_epoch_are_kept():
+    network, start, recorder, _ = run(Recipe(epochs=7, batch_size=8))
+    assert len(recorder.filters) == len(recorder.history["epoch"]) == 8
+    np.testing.assert_array_equal(recorder.filters[0], start["convs.0.weight"].numpy())
+    np.testing.assert_array_equal(recorder.filters[-1], network.convs[0].weight.detach().numpy())
+    assert all((a != b).any() for a, b in zip(recorder.filters, recorder.filters[1:], strict=False))
+
+
 @pytest.mark.parametrize("epochs", [1, 2, 10, 1000])
-def test_snapshots_are_few_and_hold_both_ends(epochs):
-    kept = Recorder(epochs).snapshot_epochs
+def test_thinned_epochs_are_few_and_hold_both_ends(epochs):
+    kept = thinned(epochs)
     assert len(kept) <= 12 and kept[0] == 0 and kept[-1] == epochs and kept == sorted(set(kept))
 
 

@@ -65,6 +65,31 @@ def test_choice_takes_the_best_and_ties_go_to_the_first():
     assert Guess.fitted == [(1, 30), (2, 30), (3, 30)]
 
 
+def test_cross_validation_visits_every_sample_once_and_averages():
+    y = np.repeat([0, 1], 20)
+    splits = Protocol().splits(y, 0, n_folds=4)
+    assert sorted(np.concatenate([j for _, j in splits])) == list(range(40))
+    assert all(not set(i) & set(j) and (y[j] == 0).sum() == 5 for i, j in splits)
+
+    class Counts(Guess):
+        def score(self, X, y):
+            return {1: 0.5, 2: float(X[0, 0])}[self.value]  # a lucky fold must not decide alone
+
+    X = np.zeros((40, 1))
+    X[splits[0][1][0]] = 1.0
+    chosen, candidates = Protocol().choose(lambda seed, value: Counts(value), {"value": (1, 2)}, X, y, 0, n_folds=4)
+    assert chosen == {"value": 1} and [c["score"] for c in candidates] == [0.5, 0.25]
+
+
+def test_kernel_machines_choose_by_cross_validation():
+    folds = {name: method.n_folds for name, method in methods.BY_NAME.items()}
+    assert {name for name, n in folds.items() if n == methods.N_FOLDS} == {
+        "single-kernel",
+        "uniform-kernel",
+        "learned-kernel",
+    }
+
+
 def test_a_grid_of_one_costs_nothing():
     assert Protocol().choose(None, {"C": (1.0,)}, None, None, 0) == ({"C": 1.0}, [])
 
@@ -112,7 +137,7 @@ def test_training_never_receives_test_images(monkeypatch):
 
     monkeypatch.setattr(MKLClassifier, "fit", spying)
     runner.run_cell(Cell("mnist-small", "learned-kernel", 40, 0), None, Protocol())
-    assert len(seen) == 4 and not any(rows & test_rows for rows in seen)
+    assert len(seen) == 3 * 3 + 1 and not any(rows & test_rows for rows in seen)
 
 
 def test_no_method_of_the_contrast_is_transductive():
