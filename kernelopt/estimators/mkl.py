@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,29 +15,10 @@ from kernelopt.convex import Hinge, Problem, Simplex, Uniform
 from kernelopt.convex.solvers import choose
 from kernelopt.estimators.duplicates import Merged, merge
 from kernelopt.estimators.learned_kernel import LearnedKernel
-from kernelopt.kernels import (
-    FAMILIES,
-    Gaussian,
-    KernelStack,
-    Linear,
-    Normalization,
-    OnColumns,
-    Polynomial,
-    as_kernel,
-    as_stack,
-    check_gram,
-    kernel_name,
-    spherical,
-)
-from kernelopt.kernels.rows import StoredKernels
+from kernelopt.kernels import KernelStack, Normalization, as_stack, check_gram, is_proven_psd, kernel_name, resolve
 
 CRITERIA = {"hinge": Hinge}
 KERNEL_SETS = {"simplex": Simplex, "uniform": Uniform}
-PROVEN = (
-    Gaussian,
-    Polynomial,
-    Linear,
-)  # positive semidefinite by construction: their Grams need no eigenvalue check
 
 
 class MKLClassifier(ClassifierMixin, BaseEstimator):
@@ -57,9 +37,9 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
     ----------
     kernels : str, list, callable or "precomputed", default="gaussian"
         The base kernels: a family's name ("gaussian", "polynomial", "mixed", "per_feature"); a list of
-        callables ``k(X, Z)``, of scikit-learn's pairwise kernels by name, or of its Gaussian-process kernels;
-        a function ``X -> list`` of such (see `kernelopt.kernels`); or "precomputed", and then X is a
-        `KernelStack` or an array (n, n, M) with the kernel last.
+        callables ``k(X, Z)``, of scikit-learn's pairwise kernels by name, of its Gaussian-process kernels, or triples
+        ``(name, kernel, columns)``; a function ``X -> list`` of such (see `kernelopt.kernels.resolve`); or
+        "precomputed", and then X is a `KernelStack` or an array (n, n, M) with the kernel last.
     criterion : {"hinge"}, default="hinge"
         What makes a kernel good.
     kernel_set : {"simplex", "uniform"}, default="simplex"
@@ -67,8 +47,8 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         kernels, or their plain average (the baseline: nothing is learned but the machine).
     C : float, default=1.0
         Weight of the *sum* of the hinge losses, as in ``sklearn.svm.SVC``.
-    normalize : {"variance", "trace", "spherical", None}, default="variance"
-        What divides each kernel, measured on the training points (see `kernelopt.kernels.Normalization`).
+    normalize : {"variance", "center", "trace", "spherical", None}, default="variance"
+        What is done to each kernel, measured on the training points (see `kernelopt.kernels.Normalization`).
     solver : {"auto", "newton", "conic"} or a solver, default="auto"
         "auto" is the fast one; "conic" the reference, for a few hundred samples.
     tol : float, default=1e-4
@@ -192,6 +172,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         criterion, kernel_set = self._check_parameters()
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        frame = X
         X, y = self._validated(X, y)
         w = _check_sample_weight(sample_weight, y, dtype=float, ensure_non_negative=True)
         self.classes_, label = np.unique(y, return_inverse=True)
@@ -201,15 +182,13 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
                 f"Classifier can't train when only one class is present: found {len(present)} class(es) among the "
                 f"{np.count_nonzero(w)} samples of positive weight, and at least two are needed"
             )
-        merged, stack = self._training_stack(X, label, w)
+        merged, stack = self._training_stack(X, label, w, frame)
         self.normalization_ = Normalization.fit(stack, self.normalize, merged.weight)
-        train_root = self.normalization_.train_root
-        matrices = stack.leading if train_root is None else spherical(stack, train_root).leading
         class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=w)
         distinct = label[merged.first]
         columns = [1] if len(self.classes_) == 2 else range(len(self.classes_))
         problem = Problem(
-            StoredKernels(matrices, self.normalization_.scale),
+            self.normalization_.apply(stack),
             np.where(distinct[:, None] == np.array(columns), 1.0, -1.0),
             criterion,
             kernel_set,
@@ -226,14 +205,16 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         solution = self.solver_.solve(problem)
         self.weights_ = solution.theta
         self.kernel_names_ = list(stack.names)
-        self.kernel_ = LearnedKernel(self.kernels_, self.weights_, self.normalization_)
+        centred = self.normalize == "center"
+        points = merged.first if self.kernels_ is None else X[merged.first] if centred else None
+        self.kernel_ = LearnedKernel(self.kernels_, self.weights_, self.normalization_, points)
         self.certificate_, self.history_ = solution.certificate, solution.history
         self.n_iter_ = max(1, solution.n_iter)
         self.intercept_ = solution.intercept
         support = np.flatnonzero(np.any(solution.beta != 0, axis=1))
         self.support_ = merged.first[support]
         self.dual_coef_ = solution.beta[support].T
-        self._support_root = None if train_root is None else train_root[np.ix_(self.kernel_.active, support)]
+        self._support = support
         self._support_X = None if self.kernels_ is None else X[self.support_]
         return self
 
@@ -251,13 +232,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X, _ = self._validated(X, None)
-        active = self.kernel_.active
-        if self.kernels_ is None:
-            stack = X.select(active)[:, self.support_]
-        else:
-            base = [self.kernels_[k] for k in active]
-            stack = KernelStack.from_kernels(base, X, self._support_X, diag=self._support_root is not None)
-        F = self.kernel_.combine(stack, self._support_root) @ self.dual_coef_.T + self.intercept_
+        F = self.kernel_(X, self._support_X, index=self._support) @ self.dual_coef_.T + self.intercept_
         return F[:, 0] if len(self.classes_) == 2 else F
 
     def predict(self, X):
@@ -293,7 +268,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             check_classification_targets(y)
             return X, y
         if isinstance(X, list | tuple) and len(X) and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X):
-            X = KernelStack.from_leading(X)
+            X = as_stack(X, len(y) if fitting else None)
         if not isinstance(X, KernelStack):
             options = dict(dtype="numeric", allow_nd=True)
             X = as_stack(validate_data(self, X, y, reset=fitting, **options)[0] if fitting
@@ -319,7 +294,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             )
         return X, y
 
-    def _training_stack(self, X, label, w) -> tuple[Merged, KernelStack]:
+    def _training_stack(self, X, label, w, frame) -> tuple[Merged, KernelStack]:
         """Evaluate the base kernels on the distinct samples of positive weight, through the gates."""
         if self._precomputed:
             self.kernels_ = None
@@ -333,29 +308,14 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             return Merged(keep, w[keep]), stack
         merged = merge(X, label, w)
         distinct = X[merged.first]
-        self.kernels_ = self._resolve(distinct, merged.weight)
-        stack = KernelStack.from_kernels(self.kernels_, distinct)
+        names = getattr(self, "feature_names_in_", None)
+        self.kernels_ = resolve(self.kernels, distinct, names, merged.weight, frame=frame)
+        stack = KernelStack.from_kernels(self.kernels_, distinct, sample_weight=merged.weight)
         for k, kernel in enumerate(self.kernels_):
-            inner = kernel.kernel if isinstance(kernel, OnColumns) else kernel
-            if not isinstance(inner, PROVEN):
+            if not is_proven_psd(kernel):
                 name = f"the Gram matrix of kernel {kernel_name(kernel)!r}"
                 stack.leading[k] = check_gram(stack.leading[k], name, up_to_constant=True)
         return merged, stack
-
-    def _resolve(self, X, weight) -> list[Any]:
-        family = self.kernels
-        if isinstance(family, str):
-            if family not in FAMILIES:
-                known = ", ".join(map(repr, (*FAMILIES, "precomputed")))
-                raise ValueError(f"kernels must be one of {known}, a list or a function, found {family!r}")
-            family = FAMILIES[family]
-        if callable(family):
-            weighted = "sample_weight" in inspect.signature(family).parameters
-            family = family(X, sample_weight=weight) if weighted else family(X)
-        kernels = [as_kernel(kernel) for kernel in family]
-        if not kernels:
-            raise ValueError("kernels is empty; pass at least one kernel")
-        return kernels
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

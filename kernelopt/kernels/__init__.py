@@ -4,7 +4,9 @@ Base kernels are callables ``k(X, Z)``; scikit-learn's pairwise kernels (by name
 Gaussian-process kernel objects and any user callable are accepted beside them.
 """
 
-from kernelopt.kernels.base import Gaussian, Linear, OnColumns, Polynomial, as_kernel, kernel_name
+from kernelopt.kernels.algebra import Constant, Kernel, Power, Product, Scaled, Sum
+from kernelopt.kernels.base import Gaussian, Linear, Polynomial, White, white
+from kernelopt.kernels.columns import Named, OnColumns, column_indices
 from kernelopt.kernels.families import (
     FAMILIES,
     gaussian,
@@ -15,28 +17,53 @@ from kernelopt.kernels.families import (
     polynomial,
     scale_gamma,
 )
-from kernelopt.kernels.normalize import Normalization, spherical
+from kernelopt.kernels.interface import (
+    GaussianProcessKernel,
+    as_kernel,
+    has_white,
+    is_proven_psd,
+    kernel_diag,
+    kernel_name,
+)
+from kernelopt.kernels.normalize import Normalization
+from kernelopt.kernels.resolve import resolve
+from kernelopt.kernels.spans import eigenvector_kernels
 from kernelopt.kernels.stack import KernelStack, as_stack
 from kernelopt.kernels.validation import check_gram
 
 __all__ = [
     "FAMILIES",
+    "Constant",
     "Gaussian",
+    "GaussianProcessKernel",
+    "Kernel",
     "KernelStack",
     "Linear",
+    "Named",
     "Normalization",
     "OnColumns",
     "Polynomial",
+    "Power",
+    "Product",
+    "Scaled",
+    "Sum",
+    "White",
     "as_kernel",
     "as_stack",
     "check_gram",
+    "column_indices",
+    "eigenvector_kernels",
     "gaussian",
+    "has_white",
     "image_patches",
+    "is_proven_psd",
+    "kernel_diag",
     "kernel_name",
     "mixed",
     "per_feature",
     "per_group",
     "polynomial",
+    "resolve",
     "scale_gamma",
-    "spherical",
+    "white",
 ]

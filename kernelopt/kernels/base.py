@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from sklearn.metrics.pairwise import (
-    PAIRWISE_KERNEL_FUNCTIONS,
-    euclidean_distances,
-    linear_kernel,
-    polynomial_kernel,
-)
+from sklearn.metrics.pairwise import euclidean_distances, linear_kernel, polynomial_kernel
 from sklearn.utils.extmath import row_norms
 
-Kernel = Callable[[Any, Any], np.ndarray]
+from kernelopt.kernels.algebra import Kernel
+
+
+class Proven(Kernel):
+    """A kernel that is positive semidefinite by construction."""
+
+    def proven_psd(self) -> bool:
+        """Return True."""
+        return True
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(Proven):
     r"""Gaussian kernel :math:`k(x, z) = \exp(-\gamma \|x - z\|^2)`.
 
     Parameters
@@ -63,7 +64,7 @@ class Gaussian:
 
 
 @dataclass(frozen=True)
-class Polynomial:
+class Polynomial(Proven):
     r"""Polynomial kernel :math:`k(x, z) = (\gamma x^\top z + c_0)^d`.
 
     Positive semidefinite for integer `degree`, `gamma` > 0 and `coef0` >= 0, which is checked.
@@ -74,6 +75,11 @@ class Polynomial:
         The exponent d.
     gamma, coef0 : float
         Scale of the inner product and offset :math:`c_0`.
+
+    Examples
+    --------
+    >>> Polynomial(2, gamma=1.0, coef0=1.0)([[1.0, 2.0]], [[3.0, 0.0]])
+    array([[16.]])
     """
 
     degree: int = 2
@@ -104,8 +110,14 @@ class Polynomial:
 
 
 @dataclass(frozen=True)
-class Linear:
-    """Linear kernel: the inner product of x and z."""
+class Linear(Proven):
+    """Linear kernel: the inner product of x and z.
+
+    Examples
+    --------
+    >>> Linear()([[1.0, 2.0]], [[3.0, 4.0]])
+    array([[11.]])
+    """
 
     @property
     def name(self) -> str:
@@ -122,71 +134,49 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class OnColumns:
-    """A kernel that sees some of the columns only.
+class White(Proven):
+    r"""The identity on the training points, zero elsewhere: its weight is a ridge that is learned.
 
-    Parameters
+    With it among the kernels, the hard margin is the 2-norm soft margin whose C is chosen automatically: equation (47)
+    of [lanckriet2004]_. It is the identity where both arguments are the *same object*, and zero anywhere
+    else, so a prediction leaves it out even at a new point that equals a training point.
+
+    Where equal training points are merged and counted by weights, a point of weight w stands for w independent copies:
+    `KernelStack.from_kernels` divides the identity's entry by w when it is told the weights.
+
+    References
     ----------
-    kernel : callable
-        Any kernel ``k(X, Z)``.
-    columns : tuple of int
-        The columns it sees.
-    label : str
-        What the columns are, for the name.
-    """
+    .. [lanckriet2004] Lanckriet, Cristianini, Bartlett, El Ghaoui, Jordan. Learning the Kernel Matrix with
+       Semidefinite Programming. JMLR 5, 2004.
 
-    kernel: Kernel
-    columns: tuple[int, ...]
-    label: str = "columns"
+    Examples
+    --------
+    >>> k, X = White(), np.zeros((2, 1))
+    >>> k(X, X), k(X.copy(), X)
+    (array([[1., 0.],
+           [0., 1.]]), array([[0., 0.],
+           [0., 0.]]))
+    """
 
     @property
     def name(self) -> str:
         """Short name, used where weights are shown."""
-        return f"{kernel_name(self.kernel)} on {self.label}"
-
-    def select(self, X):
-        """Return the columns of X that this kernel sees."""
-        return X[:, list(self.columns)]
+        return "white"
 
     def __call__(self, X, Z) -> np.ndarray:
-        """Return k(x, z) for the rows of X and Z."""
-        A = self.select(X)
-        return self.kernel(A, A if Z is X else self.select(Z))
+        """Return the identity where Z is X, the same object, and zeros otherwise."""
+        n = np.shape(X)[0]
+        return np.eye(n) if Z is X else np.zeros((n, np.shape(Z)[0]))
 
     def diag(self, X) -> np.ndarray:
-        """Return k(x, x) for each row of X."""
-        return kernel_diag(self.kernel, self.select(X))
+        """Return ones."""
+        return np.ones(np.shape(X)[0])
+
+    def has_white(self) -> bool:
+        """Return True."""
+        return True
 
 
-def as_kernel(kernel: Any) -> Kernel:
-    """Return a kernel as a callable: a callable stays, a scikit-learn pairwise name is looked up.
-
-    scikit-learn's Gaussian-process kernel objects are callables already.
-
-    Examples
-    --------
-    >>> as_kernel("linear")([[1.0, 2.0]], [[3.0, 4.0]])
-    array([[11.]])
-    """
-    if callable(kernel):
-        return kernel
-    if isinstance(kernel, str) and kernel in PAIRWISE_KERNEL_FUNCTIONS:
-        return PAIRWISE_KERNEL_FUNCTIONS[kernel]
-    known = ", ".join(sorted(PAIRWISE_KERNEL_FUNCTIONS))
-    raise ValueError(
-        f"a kernel must be a callable k(X, Z) or one of scikit-learn's pairwise kernels ({known}), found {kernel!r}"
-    )
-
-
-def kernel_name(kernel: Any) -> str:
-    """Return a short name of any kernel."""
-    name = getattr(kernel, "name", None) or getattr(kernel, "__name__", None)
-    return str(name if isinstance(name, str) else kernel)
-
-
-def kernel_diag(kernel: Kernel, X) -> np.ndarray:
-    """Return k(x, x) for each row of X, by the kernel's own `diag` where it has one."""
-    diag = getattr(kernel, "diag", None)
-    if diag is not None:
-        return np.asarray(diag(X), dtype=float)
-    return np.array([float(np.ravel(kernel(X[i : i + 1], X[i : i + 1]))[0]) for i in range(np.shape(X)[0])])
+def white() -> White:
+    """Return the kernel that is the identity on training points and zero elsewhere; see `White`."""
+    return White()

@@ -1,7 +1,7 @@
 """Families: plain functions that look at the training inputs and return a list of kernels.
 
 Each takes ``(X, sample_weight=None)`` and options; fix options with `functools.partial` and pass the
-result as an estimator's `kernels`.
+result as an estimator's `kernels`. One that has a parameter `feature_names` is given the names of X's columns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import sparse
 
-from kernelopt.kernels.base import Gaussian, Kernel, OnColumns, Polynomial
+from kernelopt.kernels.algebra import Kernel
+from kernelopt.kernels.base import Gaussian, Polynomial
+from kernelopt.kernels.columns import OnColumns
 
 WIDTHS = tuple(4.0**j for j in range(-3, 4))
 
@@ -56,7 +58,13 @@ def _multiple_of_s(factor: float) -> str:
 
 
 def polynomial(X, sample_weight=None, *, degrees: Sequence[int] = (1, 2, 3)) -> list[Kernel]:
-    """Polynomial kernels of several degrees on inner products scaled by `scale_gamma`."""
+    """Polynomial kernels of several degrees on inner products scaled by `scale_gamma`.
+
+    Examples
+    --------
+    >>> [k.name for k in polynomial(np.eye(3))]
+    ['polynomial d=1', 'polynomial d=2', 'polynomial d=3']
+    """
     gamma = scale_gamma(X, sample_weight)
     return [Polynomial(degree, gamma) for degree in degrees]
 
@@ -66,9 +74,18 @@ def mixed(X, sample_weight=None) -> list[Kernel]:
     return [*polynomial(X, sample_weight), *gaussian(X, sample_weight)]
 
 
-def per_feature(X, sample_weight=None, *, factors: Sequence[float] = (1.0,)) -> list[Kernel]:
-    """Gaussian kernels on each single feature, beside those on all of them."""
-    groups = {f"feature {j}": (j,) for j in range(X.shape[1])}
+def per_feature(
+    X, sample_weight=None, *, feature_names: Sequence[str] | None = None, factors: Sequence[float] = (1.0,)
+) -> list[Kernel]:
+    """Gaussian kernels on each single feature, beside those on all of them.
+
+    Examples
+    --------
+    >>> [k.name for k in per_feature(np.eye(2), feature_names=["age", "height"])]
+    ['gaussian γ=s', 'gaussian γ=s on age', 'gaussian γ=s on height']
+    """
+    labels = [f"feature {j}" for j in range(X.shape[1])] if feature_names is None else feature_names
+    groups = {label: (j,) for j, label in enumerate(labels)}
     return [
         *gaussian(X, sample_weight, factors=factors),
         *per_group(X, sample_weight, groups=groups, factors=factors),

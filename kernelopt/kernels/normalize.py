@@ -7,46 +7,71 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernelopt.kernels.rows import StoredKernels
 from kernelopt.kernels.stack import KernelStack
 
-METHODS = ("variance", "trace", "spherical", None)
+METHODS = ("variance", "center", "trace", "spherical", None)
 
 
 @dataclass(frozen=True, eq=False)
 class Normalization:
-    r"""What divides each kernel, remembered from the training points.
+    r"""What is done to each kernel, remembered from the training points.
 
-    With weights p (adding up to one) on the training points:
+    With weights p (adding up to one) on the training points :math:`x_j`, a kernel becomes
 
-    ============  ==============================================================================
-    variance      :math:`\sum_i p_i K_{ii} - p^\top K p`, the variance in feature space [kloft2011]_
-    trace         :math:`\sum_i p_i K_{ii}`
-    spherical     :math:`\sqrt{k(x, x)\, k(z, z)}`, entry by entry
-    None          nothing
-    ============  ==============================================================================
+    ============  ==============================================================================================
+    variance      :math:`k / s,\; s = \sum_i p_i K_{ii} - p^\top K p`, the variance in feature space [kloft2011]_
+    center        :math:`(k(x, z) - m(x) - m(z) + p^\top K p) / s,\; m(x) = \sum_j p_j k(x, x_j)`: the inner product of
+                  :math:`\varphi(x) - \bar\varphi` and :math:`\varphi(z) - \bar\varphi`, with the same variance s
+    trace         :math:`k / s,\; s = \sum_i p_i K_{ii}`
+    spherical     :math:`k(x, z) / \sqrt{k(x, x)\, k(z, z)}`
+    None          :math:`k`
+    ============  ==============================================================================================
+
+    Divisors are kept beside the matrices that `apply` returns, so that "variance" and "trace" copy nothing.
 
     Parameters
     ----------
-    method : {"variance", "trace", "spherical", None}
+    method : {"variance", "center", "trace", "spherical", None}
         Which.
     scale : array of shape (M,)
-        Divisor of each kernel; ``inf`` for a kernel that is constant on the training points and so
-        has nothing to learn from (with "variance"), or zero.
-    train_root : array of shape (M, n_train), or None
-        :math:`\sqrt{k(z, z)}` of the training points, for "spherical".
+        Divisor s of each kernel; ``inf`` for a kernel that is constant on the training points and so
+        has nothing to learn from (with "variance" and "center"), or zero.
+    weight : array of shape (n_train,)
+        p.
+    profile : array of shape (M, n_train), or None
+        What `measure` finds on the training points.
 
     References
     ----------
     .. [kloft2011] Kloft, Brefeld, Sonnenburg, Zien. lp-Norm Multiple Kernel Learning. JMLR 12, 2011.
+
+    Examples
+    --------
+    >>> from kernelopt.kernels import Linear
+    >>> X = np.array([[1.0], [3.0]])
+    >>> stack = KernelStack.from_kernels([Linear()], X)
+    >>> normalization = Normalization.fit(stack, "center")
+    >>> normalization.apply(stack).mix(np.ones(1))
+    array([[ 1., -1.],
+           [-1.,  1.]])
+    >>> normalization.apply(KernelStack.from_kernels([Linear()], np.array([[2.0]]), X)).mix(np.ones(1))
+    array([[0., 0.]])
     """
 
     method: str | None
     scale: np.ndarray
-    train_root: np.ndarray | None = None
+    weight: np.ndarray
+    profile: np.ndarray | None = None
 
     @classmethod
     def fit(cls, stack: KernelStack, method: str | None, sample_weight=None) -> Normalization:
-        """Measure the divisors on a square training stack.
+        """Measure a square training stack.
+
+        Raises
+        ------
+        ValueError
+            If the method is unknown, if "trace" or "spherical" meet a negative k(x, x), or if no kernel varies.
 
         Examples
         --------
@@ -56,9 +81,11 @@ class Normalization:
         """
         if method not in METHODS:
             raise ValueError(f"normalize must be one of {METHODS}, found {method!r}")
-        n, _, M = stack.shape
+        n, n_train, M = stack.shape
+        if n != n_train:
+            raise ValueError(f"a normalisation is fitted on a square training stack, found shape {stack.shape}")
         p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
-        diag = np.asarray(stack.diag, dtype=float)
+        diag = np.asarray(np.einsum("kii->ki", stack.leading) if stack.diag is None else stack.diag, dtype=float)
         # In units of each kernel's largest entry: no overflow at 1e300, no underflow at 1e-300.
         size = np.array([max(float(K.max()), -float(K.min())) for K in stack.leading])
         size[size == 0] = 1.0
@@ -68,10 +95,11 @@ class Normalization:
             raise ValueError(
                 f"normalize={method!r} needs k(x, x) >= 0, which fails for: {negative}; choose normalize='variance'"
             )
-        if method == "variance":
+        if method in ("variance", "center"):
             spread = share - np.array([p @ (K / s) @ p for K, s in zip(stack.leading, size, strict=True)])
             share = np.where(spread > 1e-12, spread, 0.0)
-        flat = share == 0 if method in ("trace", "variance") else ~np.any(stack.leading, axis=(1, 2))
+        divided = method in ("variance", "center", "trace")
+        flat = share == 0 if divided else ~np.any(stack.leading, axis=(1, 2))
         if flat.any():
             names = ", ".join(np.array(stack.names)[flat])
             if flat.all():
@@ -79,28 +107,70 @@ class Normalization:
             warnings.warn(
                 f"constant or zero on the training points, so without use and left out: {names}", stacklevel=3
             )
-        scale = share * size if method in ("trace", "variance") else np.ones(M)
-        return cls(method, np.where(flat, np.inf, scale), np.sqrt(diag) if method == "spherical" else None)
+        scale = np.where(flat, np.inf, share * size if divided else np.ones(M))
+        if method == "spherical":
+            return cls(method, scale, p, np.sqrt(diag))
+        return cls(method, scale, p, cls(method, scale, p).measure(stack))
 
+    def measure(self, stack: KernelStack) -> np.ndarray | None:
+        r"""Return what the rows of a stack are normalised by, besides the divisors: shape (M, n).
 
-def spherical(stack: KernelStack, train_root: np.ndarray) -> KernelStack:
-    r"""Return the stack with each entry divided by :math:`\sqrt{k(x, x)\, k(z, z)}`.
+        The root of k(x, x) for "spherical", the mean m(x) over the training points for "center", None for the others.
 
-    Parameters
-    ----------
-    stack : KernelStack
-        Kernels between any points and training points.
-    train_root : array of shape (M, n_train)
-        :math:`\sqrt{k(z, z)}` of the training points.
-    """
-    if stack.diag is None:
-        raise ValueError(
-            "normalize='spherical' needs k(x, x) of the new points, which a bare array does not hold; "
-            "pass KernelStack(..., diag=...), or choose normalize='variance' or 'trace'"
-        )
-    row_root = np.sqrt(np.asarray(stack.diag, dtype=float))
-    Ks = np.zeros(stack.leading.shape)
-    for K, row, column, out in zip(stack.leading, row_root, train_root, Ks, strict=True):
-        roots = np.outer(row, column)
-        np.divide(K, roots, out=out, where=roots > 0)
-    return KernelStack(Ks, names=stack.names)
+        Raises
+        ------
+        ValueError
+            If the stack does not hold it: "spherical" needs its `diag`, "center" all training points as columns.
+        """
+        if self.method == "spherical":
+            if stack.diag is None:
+                raise ValueError(
+                    "normalize='spherical' needs k(x, x) of the new points, which a bare array does not hold; "
+                    "pass KernelStack(..., diag=...), or choose normalize='variance' or 'trace'"
+                )
+            return np.sqrt(np.asarray(stack.diag, dtype=float))
+        if self.method == "center":
+            if stack.shape[1] != len(self.weight):
+                raise ValueError(
+                    f"normalize='center' needs the kernels between the new points and all {len(self.weight)} training "
+                    f"points, found {stack.shape[1]} columns"
+                )
+            return np.stack([K @ self.weight for K in stack.leading])
+        return None
+
+    def apply(
+        self, stack: KernelStack, *, rows: np.ndarray | None = None, columns: np.ndarray | None = None
+    ) -> StoredKernels:
+        """Return the normalised kernels of the training stack, or of one between new points and training points.
+
+        Parameters
+        ----------
+        stack : KernelStack of shape (n, n_columns, M)
+            The kernels as they are. Its columns are all training points in their order, unless `columns` is given.
+        rows, columns : array of shape (M, n) and (M, n_columns), optional
+            What `measure` finds for the points of the rows and of the columns, where it is known already.
+
+        Returns
+        -------
+        StoredKernels
+            Matrices and divisors; `mix` adds them up with weights. float32 stays float32.
+        """
+        if self.method not in ("spherical", "center"):
+            return StoredKernels(stack.leading, self.scale)
+        rows = self.measure(stack) if rows is None else rows
+        columns = self.profile if columns is None else columns
+        assert rows is not None and columns is not None and self.profile is not None
+        Ks = np.zeros(stack.leading.shape, dtype=np.result_type(stack.dtype, np.float32))
+        middle = self.profile @ self.weight
+        for k, K in enumerate(stack.leading):
+            if self.method == "center":
+                Ks[k] = K - np.add.outer(rows[k], columns[k]) + middle[k]
+            else:
+                roots = np.outer(rows[k], columns[k])
+                np.divide(K, roots, out=Ks[k], where=roots > 0, casting="same_kind")
+        return StoredKernels(Ks, self.scale)
+
+    def select(self, kernels) -> Normalization:
+        """Return the normalisation of some of the kernels."""
+        profile = None if self.profile is None else self.profile[kernels]
+        return Normalization(self.method, self.scale[kernels], self.weight, profile)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 
-from kernelopt.kernels.base import Gaussian, OnColumns, as_kernel, kernel_diag, kernel_name
+from kernelopt.kernels.base import Gaussian
+from kernelopt.kernels.columns import Named, OnColumns
+from kernelopt.kernels.interface import KernelLike, as_kernel, evaluate, has_white, kernel_diag, kernel_name
+
+SHOWN = 6  # names in a repr
 
 
 class KernelStack:
@@ -27,7 +33,14 @@ class KernelStack:
         One name per kernel, all different.
     diag : array of shape (M, n), optional
         k(x, x) of the n row points; needed to normalise spherically where rows are not the
-        training points. Taken from the matrices where they are square.
+        training points. Taken from the matrices where they are square and symmetric.
+
+    Notes
+    -----
+    In cross-validation, grid search and pipelines a bare *list* of matrices or an array with the kernel first fails,
+    before any estimator sees it ("inconsistent numbers of samples"): scikit-learn would split it by its first
+    axis. Wrap it: ``KernelStack.from_leading(matrices)``. A plain array with the kernel last works as well.
+    A pipeline takes from its first step whether columns are to be split too, so that step must be the estimator.
 
     Examples
     --------
@@ -52,16 +65,17 @@ class KernelStack:
         if len(set(self.names)) != len(self.names):
             double = sorted({name for name in self.names if self.names.count(name) > 1})
             raise ValueError(f"names must differ, found more than once: {', '.join(double)}")
-        if diag is None and Ks.shape[1] == Ks.shape[2]:
-            diag = np.einsum("kii->ki", Ks)
         if diag is not None and np.shape(diag) != Ks.shape[:2]:
             raise ValueError(f"diag must have shape {Ks.shape[:2]}, found {np.shape(diag)}")
-        self.diag = diag
+        self._diag = diag
 
     @classmethod
     def from_leading(cls, Ks, names: Iterable[str] | None = None) -> KernelStack:
         """Make a stack of an array (M, n, n_train) or of a list of M matrices."""
         if not isinstance(Ks, np.ndarray):
+            Ks = list(Ks)
+            if any(map(sparse.issparse, Ks)):
+                raise ValueError("the matrices of a stack must be dense, found a sparse one; pass K.toarray()")
             matrices = [np.asarray(K) for K in Ks]
             shapes = {K.shape for K in matrices}
             if len(shapes) > 1:
@@ -78,48 +92,73 @@ class KernelStack:
         return cls(np.moveaxis(array, -1, 0), names=names)
 
     @classmethod
-    def from_kernels(cls, kernels: Sequence[Any], X, Z=None, *, diag: bool = False) -> KernelStack:
+    def from_kernels(cls, kernels: Sequence[Any], X, Z=None, *, diag: bool = False, sample_weight=None) -> KernelStack:
         """Evaluate kernels between the rows of X and those of Z (of X, when Z is None).
 
         Squared distances are computed once for consecutive Gaussian kernels on the same columns.
-        With `diag`, k(x, x) of the rows is kept too, for spherical normalisation.
+
+        Parameters
+        ----------
+        kernels : sequence
+            As `as_kernel` takes them.
+        X, Z : array or sparse matrix of shape (n, d) and (n_train, d)
+            Points.
+        diag : bool
+            Keep k(x, x) of the rows too, for spherical normalisation.
+        sample_weight : array of shape (n,), optional
+            Without Z: how many copies each point stands for. Only kernels that tell a point from its copies, as `White`
+            does, depend on it.
+
+        Raises
+        ------
+        ValueError
+            If a kernel fails, or returns another shape, NaN or infinity; the error names the kernel.
         """
         square = Z is None
         Z = X if square else Z
         kernels = [as_kernel(k) for k in kernels]
         if not kernels:
             raise ValueError("kernels is empty; pass at least one kernel")
-        n, n_train = np.shape(X)[0], np.shape(Z)[0]
-        Ks = np.empty((len(kernels), n, n_train))
+        Ks = np.empty((len(kernels), np.shape(X)[0], np.shape(Z)[0]))
+        own = [kernel_diag(k, X) for k in kernels] if diag and not square else None
         distances: dict[Any, np.ndarray] = {}
         for k, kernel in enumerate(kernels):
-            inner = kernel.kernel if isinstance(kernel, OnColumns) else kernel
-            if isinstance(inner, Gaussian):
-                columns = kernel.columns if isinstance(kernel, OnColumns) else None
+            width, columns = _gaussian(kernel)
+            if width is None:
+                Ks[k] = evaluate(kernel, X, Z)
+            else:
                 if columns not in distances:
-                    A = kernel.select(X) if isinstance(kernel, OnColumns) else X
-                    B = A if square else kernel.select(Z) if isinstance(kernel, OnColumns) else Z
+                    A = X if columns is None else X[:, list(columns)]
+                    B = A if square else Z if columns is None else Z[:, list(columns)]
                     distances = {columns: euclidean_distances(A, B, squared=True)}
-                Ks[k] = inner.of_squared_distances(distances[columns])
-                continue
-            K = np.asarray(kernel(X, Z))
-            if K.shape != (n, n_train):
-                raise ValueError(
-                    f"kernel {kernel_name(kernel)!r} returned shape {K.shape} for {n} and {n_train} points; "
-                    f"k(X, Z) must return ({n}, {n_train})"
-                )
-            Ks[k] = K
-        if not np.isfinite(Ks).all():
-            bad = next(k for k in range(len(Ks)) if not np.isfinite(Ks[k]).all())
-            raise ValueError(f"kernel {kernel_name(kernels[bad])!r} returned NaN or infinity")
-        own = np.stack([kernel_diag(k, X) for k in kernels]) if diag and not square else None
-        return cls(Ks, names=unique_names(kernels), diag=own)
+                Ks[k] = width.of_squared_distances(distances[columns])
+            if not np.isfinite(Ks[k]).all():
+                raise ValueError(f"kernel {kernel_name(kernel)!r} returned NaN or infinity")
+        if square and sample_weight is not None and any(map(has_white, kernels)):
+            own = [np.diagonal(K).copy() for K in Ks]  # apart from the matrices, whose diagonals are means over copies
+            for k in filter(lambda k: has_white(kernels[k]), range(len(kernels))):
+                # The mean over pairs of w copies: k(x, x) on one in w of them, the value at another point on the rest.
+                between = np.diagonal(evaluate(kernels[k], X, X.copy()))
+                np.fill_diagonal(Ks[k], between + (own[k] - between) / np.asarray(sample_weight, dtype=float))
+        return cls(Ks, names=unique_names(kernels), diag=None if own is None else np.stack(own))
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(n, n_train, M)."""
         M, n, n_train = self.leading.shape
         return n, n_train, M
+
+    @cached_property
+    def diag(self) -> np.ndarray | None:
+        """k(x, x) of the row points, shape (M, n); None where it is not known.
+
+        Square is not enough to take it from the matrices: as many new points as training points are square too.
+        """
+        if self._diag is not None:
+            return self._diag
+        if self.shape[0] != self.shape[1] or not all(map(_looks_symmetric, self.leading)):
+            return None
+        return np.einsum("kii->ki", self.leading)
 
     @property
     def dtype(self) -> np.dtype:
@@ -135,7 +174,9 @@ class KernelStack:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"KernelStack(shape={self.shape}, dtype={self.dtype})"
+        more = ", ..." if len(self.names) > SHOWN else ""
+        names = ", ".join(map(repr, self.names[:SHOWN])) + more
+        return f"KernelStack(shape={self.shape}, dtype={self.dtype}, names=[{names}])"
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return np.array(np.moveaxis(self.leading, 0, -1), dtype=dtype, copy=copy)
@@ -162,23 +203,75 @@ class KernelStack:
         return KernelStack(self.leading[index], names=[self.names[k] for k in index], diag=diag)
 
 
-def as_stack(X) -> KernelStack:
-    """Return X as a `KernelStack`: itself, a trailing 3-D array, a list of matrices, or one matrix."""
+def as_stack(X, n_samples: int | None = None) -> KernelStack:
+    """Return X as a `KernelStack`: itself, an array with the kernel last, a list of matrices, or one matrix.
+
+    Parameters
+    ----------
+    X : KernelStack, array of shape (n, n_train, M) or (n, n_train), or list of arrays of shape (n, n_train)
+        Gram matrices.
+    n_samples : int, optional
+        How many rows there must be, where that is known (from y).
+
+    Raises
+    ------
+    ValueError
+        If X is none of these or has other rows.
+    """
+    if sparse.issparse(X):
+        raise ValueError("a precomputed kernel must be a dense matrix, found a sparse one; pass X.toarray()")
+    listed = isinstance(X, list | tuple) and any(_is_matrix(K) for K in X)
     if isinstance(X, KernelStack):
-        return X
-    if isinstance(X, list | tuple) and len(X) > 0 and all(np.ndim(K) == 2 for K in X):
-        return KernelStack.from_leading(X)
-    if np.ndim(X) == 2:
-        return KernelStack(np.asarray(X)[None])
-    return KernelStack.from_trailing(X)
+        stack = X
+    elif listed:
+        stack = KernelStack.from_leading(X)
+    else:
+        X = np.asarray(X)
+        stack = KernelStack(X[None]) if X.ndim == 2 else KernelStack.from_trailing(X)
+    n, n_train, M = stack.shape
+    if n_samples is None or n == n_samples:
+        return stack
+    advice = ""
+    if listed:
+        advice = (
+            f": a list of {M} matrices. Where cross-validation split the list, it split by matrix and not by sample; "
+            f"pass KernelStack.from_leading(matrices)"
+        )
+    elif n_train == M == n_samples:
+        advice = ": the kernel comes last, not first. Pass KernelStack.from_leading(X)"
+    raise ValueError(
+        f"a precomputed stack must have shape (n, n_train, M) with n = {n_samples} samples as y has, "
+        f"found {stack.shape}{advice}"
+    )
+
+
+def _is_matrix(K: Any) -> bool:
+    return sparse.issparse(K) or (isinstance(K, np.ndarray) and K.ndim == 2)
+
+
+def _looks_symmetric(K: np.ndarray) -> bool:
+    step = max(1, len(K) // 64)  # some rows against their columns: no block between different points passes
+    rows, columns = K[::step], K[:, ::step].T
+    return float(np.abs(rows - columns).max()) <= 1e-6 * float(np.abs(rows).max())
+
+
+def _gaussian(kernel: KernelLike) -> tuple[Gaussian | None, tuple[int, ...] | None]:
+    """Return the Gaussian that a kernel is, and the columns it sees (None for all); (None, None) for others."""
+    if isinstance(kernel, Named):
+        kernel = kernel.kernel
+    if isinstance(kernel, OnColumns) and isinstance(kernel.kernel, Gaussian):
+        return kernel.kernel, kernel.columns
+    return (kernel, None) if isinstance(kernel, Gaussian) else (None, None)
 
 
 def unique_names(kernels: Sequence[Any]) -> list[str]:
-    """Return one name per kernel; equal names are numbered."""
+    """Return one name per kernel; equal names are numbered, but those a user gave stay as they are."""
     names = [kernel_name(k) for k in kernels]
-    seen: dict[str, int] = {}
+    taken = {name for name, kernel in zip(names, kernels, strict=True) if isinstance(kernel, Named)}
     out = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if names.count(name) == 1 else f"{name} #{seen[name]}")
+    for name, kernel in zip(names, kernels, strict=True):
+        if not isinstance(kernel, Named) and (names.count(name) > 1 or name in taken):
+            name = next(f"{name} #{i}" for i in range(1, len(names) + 2) if f"{name} #{i}" not in taken)
+            taken.add(name)
+        out.append(name)
     return out

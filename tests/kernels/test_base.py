@@ -17,11 +17,11 @@ from kernelopt.kernels import (
     as_kernel,
     check_gram,
     image_patches,
+    kernel_diag,
     kernel_name,
     per_group,
     scale_gamma,
 )
-from kernelopt.kernels.base import kernel_diag
 
 KERNELS = [
     Gaussian(0.3),

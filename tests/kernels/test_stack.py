@@ -6,7 +6,7 @@ from sklearn.svm import SVC
 
 from kernelopt import MKLClassifier
 from kernelopt.errors import NotPSDError
-from kernelopt.kernels import Gaussian, KernelStack, Linear, Normalization, as_stack, check_gram, spherical
+from kernelopt.kernels import Gaussian, KernelStack, Linear, as_stack, check_gram
 
 
 @pytest.fixture
@@ -94,57 +94,6 @@ def test_bad_stacks_are_refused_by_name(make, message):
 def test_a_list_of_matrices_and_one_matrix_are_stacks(stack):
     assert as_stack(list(stack.leading)).shape == stack.shape
     assert as_stack(stack.leading[0]).shape == (30, 30, 1)
-
-
-# --- normalisation
-
-
-@pytest.mark.parametrize("method, expected", [("trace", np.trace), ("variance", None)])
-def test_divisors(stack, method, expected):
-    found = Normalization.fit(stack, method).scale
-    if method == "trace":
-        assert_allclose(found, [np.trace(K) / 30 for K in stack.leading])
-    else:
-        assert_allclose(found, [np.trace(K) / 30 - K.mean() for K in stack.leading])
-
-
-def test_variance_ignores_constants_and_weights_count_as_repetitions(stack):
-    shifted = KernelStack(stack.leading + 5.0)
-    assert_allclose(Normalization.fit(shifted, "variance").scale, Normalization.fit(stack, "variance").scale)
-    w = np.arange(1.0, 31.0)
-    rows = np.repeat(np.arange(30), w.astype(int))
-    for method in ("trace", "variance"):
-        assert_allclose(
-            Normalization.fit(stack, method, w).scale,
-            Normalization.fit(stack[np.ix_(rows, rows)], method).scale,
-        )
-
-
-@pytest.mark.parametrize("size", [1e-300, 1e300])
-def test_extreme_scales_neither_overflow_nor_vanish(size):
-    K = Gaussian(1.0)(np.eye(4), np.eye(4))
-    scale = Normalization.fit(KernelStack((size * K)[None]), "variance").scale[0]
-    assert scale == pytest.approx(size * (1 - K.mean()), rel=1e-12)
-
-
-def test_a_useless_kernel_is_left_out_with_a_warning_and_all_useless_is_an_error(stack):
-    with_constant = KernelStack(np.concatenate([stack.leading, np.ones((1, 30, 30))]))
-    with pytest.warns(UserWarning, match="kernel 3"):
-        assert np.isinf(Normalization.fit(with_constant, "variance").scale[3])
-    with pytest.raises(ValueError, match="every kernel"):
-        Normalization.fit(KernelStack(np.zeros((1, 3, 3))), "trace")
-
-
-def test_spherical_gives_unit_diagonals_and_needs_the_new_points(X, stack):
-    roots = Normalization.fit(stack, "spherical").train_root
-    ones = np.einsum("kii->ki", spherical(stack, roots).leading)
-    assert_allclose(ones, 1.0)
-    new = KernelStack.from_kernels([Gaussian(0.1), Gaussian(1.0), Linear()], 2 * X[:4], X, diag=True)
-    norms = np.linalg.norm(X, axis=1)
-    expected = (X[:4] @ X.T) / norms[:4, None] / norms
-    assert_allclose(spherical(new, roots).leading[2], expected)
-    with pytest.raises(ValueError, match="diag"):
-        spherical(KernelStack(new.leading), roots)
 
 
 # --- gates
