@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 
 from kernelopt.convex import Hinge, Problem, Simplex, Uniform
 from kernelopt.convex.solvers import choose
@@ -196,6 +196,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         )
         self.solver_ = choose(
             self.solver,
+            problem,
             tol=self.tol,
             max_iter=self.max_iter,
             time_limit=self.time_limit,
@@ -267,12 +268,14 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             X, y = validate_data(self, X, y, **options)
             check_classification_targets(y)
             return X, y
-        if isinstance(X, list | tuple) and len(X) and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X):
-            X = as_stack(X, len(y) if fitting else None)
+        n_samples = _num_samples(y) if fitting else None
+        listed = isinstance(X, list | tuple) and len(X) and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X)
+        if listed or isinstance(X, KernelStack) or getattr(X, "ndim", 2) == 3:
+            X = as_stack(X, n_samples)
         if not isinstance(X, KernelStack):
             options = dict(dtype="numeric", allow_nd=True)
-            X = as_stack(validate_data(self, X, y, reset=fitting, **options)[0] if fitting
-                         else validate_data(self, X, reset=False, **options))  # fmt: skip
+            X = validate_data(self, X, y, **options)[0] if fitting else validate_data(self, X, reset=False, **options)
+            X = as_stack(X, n_samples)
         for name, K in zip(X.names, X.leading, strict=True):
             if not np.isfinite(K).all():
                 raise ValueError(f"{name} of the stack contains NaN or infinity")
@@ -282,8 +285,6 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
             check_consistent_length(X, y)
-            if X.shape[0] != X.shape[1]:
-                raise ValueError(f"a precomputed stack must be square at fit, (n, n, M), found shape {X.shape}")
             self.n_features_in_ = X.shape[1]
             self._n_kernels = X.n_kernels
         elif X.shape[1:] != (self.n_features_in_, self._n_kernels):

@@ -58,6 +58,8 @@ class KernelStack:
             raise ValueError(f"Ks must have shape (M, n, n_train), found {Ks.shape}")
         if len(Ks) == 0:
             raise ValueError("Ks holds no kernel; pass at least one")
+        if Ks.dtype.kind not in "biuf":
+            raise ValueError(f"the entries of a stack must be real numbers, found type {Ks.dtype}")
         self.leading = Ks
         self.names = tuple(f"kernel {k}" for k in range(len(Ks))) if names is None else tuple(map(str, names))
         if len(self.names) != len(Ks):
@@ -211,7 +213,7 @@ def as_stack(X, n_samples: int | None = None) -> KernelStack:
     X : KernelStack, array of shape (n, n_train, M) or (n, n_train), or list of arrays of shape (n, n_train)
         Gram matrices.
     n_samples : int, optional
-        How many rows there must be, where that is known (from y).
+        At fit: how many samples y has. The stack must be square then, with as many rows and columns.
 
     Raises
     ------
@@ -229,19 +231,23 @@ def as_stack(X, n_samples: int | None = None) -> KernelStack:
         X = np.asarray(X)
         stack = KernelStack(X[None]) if X.ndim == 2 else KernelStack.from_trailing(X)
     n, n_train, M = stack.shape
-    if n_samples is None or n == n_samples:
+    if n_samples is None or n == n_train == n_samples:
         return stack
-    advice = ""
     if listed:
         advice = (
-            f": a list of {M} matrices. Where cross-validation split the list, it split by matrix and not by sample; "
+            f"a list of {M} matrices. Where cross-validation split the list, it split by matrix and not by sample; "
             f"pass KernelStack.from_leading(matrices)"
         )
     elif n_train == M == n_samples:
-        advice = ": the kernel comes last, not first. Pass KernelStack.from_leading(X)"
+        advice = "so the kernel comes first, and must come last. Pass KernelStack.from_leading(X)"
+    else:
+        advice = (
+            "and k(x, z) of all training points with each other is needed. Cross-validation splits the columns too "
+            "only where the estimator, and not another step, comes first in a pipeline"
+        )
     raise ValueError(
-        f"a precomputed stack must have shape (n, n_train, M) with n = {n_samples} samples as y has, "
-        f"found {stack.shape}{advice}"
+        f"a precomputed stack must be square at fit, of shape (n, n, M) with n = {n_samples} samples as y has; "
+        f"found {stack.shape}, {advice}"
     )
 
 
