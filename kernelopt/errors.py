@@ -9,6 +9,24 @@ class SolverError(RuntimeError):
     """A solver stopped without a usable point."""
 
 
+class UnboundedError(SolverError):
+    """A criterion is unbounded on the data, such as a hard margin where nothing separates the classes.
+
+    Parameters
+    ----------
+    message : str
+        What is unbounded, and what to do.
+    ray : array of shape (n, k)
+        The direction of dual variables that shows it.
+    bound : float
+        What is proven: the optimum is at least this.
+    """
+
+    def __init__(self, message: str, ray=None, bound: float = float("inf")):
+        super().__init__(message)
+        self.ray, self.bound = ray, bound
+
+
 class ProblemTooLargeError(MemoryError):
     """A program would need more memory than allowed; raised before it is built."""
 

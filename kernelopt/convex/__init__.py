@@ -2,12 +2,66 @@
 
 A `Problem` joins a criterion (`kernelopt.convex.criteria`) and a kernel set
 (`kernelopt.convex.sets`); a solver (`kernelopt.convex.solvers`) answers it with a `Solution`
-that carries its `Certificate`.
+that carries its `Certificate`. Which criterion goes with which set says `kernelopt.convex.pairs`.
 """
 
 from kernelopt.convex.certificate import Certificate
-from kernelopt.convex.criteria import Criterion, Hinge
+from kernelopt.convex.criteria import (
+    Alignment,
+    ConvexLoss,
+    Criterion,
+    EpsilonSVR,
+    HardMargin,
+    Hinge,
+    KernelFisher,
+    LagrangianSVM,
+    LeastSquares,
+    Logistic,
+    NuSVM,
+    NuSVR,
+    OneClass,
+    SquaredHinge,
+)
 from kernelopt.convex.problem import Problem, Solution
-from kernelopt.convex.sets import KernelSet, Simplex, Uniform
+from kernelopt.convex.sets import (
+    FrobeniusBall,
+    GroupBall,
+    KernelSet,
+    LpBall,
+    PSDSpan,
+    RadiusBall,
+    Simplex,
+    SquaredLp,
+    TraceBudget,
+    Uniform,
+)
 
-__all__ = ["Certificate", "Criterion", "Hinge", "KernelSet", "Problem", "Simplex", "Solution", "Uniform"]
+__all__ = [
+    "Alignment",
+    "Certificate",
+    "ConvexLoss",
+    "Criterion",
+    "EpsilonSVR",
+    "FrobeniusBall",
+    "GroupBall",
+    "HardMargin",
+    "Hinge",
+    "KernelFisher",
+    "KernelSet",
+    "LagrangianSVM",
+    "LeastSquares",
+    "Logistic",
+    "LpBall",
+    "NuSVM",
+    "NuSVR",
+    "OneClass",
+    "PSDSpan",
+    "Problem",
+    "RadiusBall",
+    "Simplex",
+    "Solution",
+    "SquaredHinge",
+    "SquaredLp",
+    "TraceBudget",
+    "Uniform",
+]

@@ -44,7 +44,8 @@ class Certificate:
         """``(primal - dual) / max(|primal|, |dual|, eps * scale)``; negative beyond rounding means a bug."""
         if not (np.isfinite(self.primal) and np.isfinite(self.dual)):
             return float("nan")
-        return (self.primal - self.dual) / max(abs(self.primal), abs(self.dual), EPS * self.scale)
+        size = max(abs(self.primal), abs(self.dual), EPS * self.scale)
+        return (self.primal - self.dual) / size if size > 0 else 0.0
 
     def holds(self, tol: float) -> bool:
         """Whether the answer is proven to `tol`; false on NaN and on bounds that cross."""

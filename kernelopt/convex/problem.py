@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from kernelopt.convex.certificate import Certificate
 from kernelopt.convex.criteria import Criterion
+from kernelopt.convex.pairs import check_pair, sees_balanced_only
 from kernelopt.convex.sets import KernelSet
 from kernelopt.kernels import check_gram
 from kernelopt.kernels.rows import StoredKernels
@@ -34,6 +36,8 @@ class Solution:
         Outer iterations.
     history : list of dict
         Per outer iteration: seconds, primal, dual, gap, active kernels.
+    witness : array or None
+        Where the set's support function is a program of its own: the dual point that bounds it.
     """
 
     theta: np.ndarray
@@ -43,6 +47,7 @@ class Solution:
     certificate: Certificate
     n_iter: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    witness: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +57,9 @@ class Problem:
     Parameters
     ----------
     kernels : StoredKernels
-        The M Gram matrices on the n training points.
+        The M Gram matrices on N >= n points: the n training points, then the unlabelled ones (transduction).
     Y : array of shape (n, k)
-        Targets in {-1, 1}, one column per binary task; the tasks share the kernel.
+        Targets: -1 and 1, one column per binary task, or values, as the criterion asks; the columns share the kernel.
     criterion : Criterion
         What makes a kernel good.
     kernel_set : KernelSet
@@ -71,9 +76,10 @@ class Problem:
 
     @classmethod
     def of(cls, Ks, y, criterion: Criterion, kernel_set: KernelSet, sample_weight=None, scale=None) -> Problem:
-        """Make a problem of plain arrays: Ks (M, n, n), y of shape (n,) or (n, k) in {-1, 1}.
+        """Make a problem of plain arrays: Ks (M, N, N), y of shape (n,) or (n, k) with n <= N.
 
-        The matrices pass `kernelopt.kernels.check_gram` (up to a constant, which the intercept absorbs).
+        The matrices pass `kernelopt.kernels.check_gram` (up to a constant where the criterion has an intercept,
+        which absorbs it, and no set looks at more).
 
         Examples
         --------
@@ -81,51 +87,91 @@ class Problem:
         >>> Problem.of([np.eye(2), np.ones((2, 2))], [1, -1], Hinge(C=1.0), Simplex()).description
         'hinge on simplex, 2 kernels, 2 samples, float64'
         """
-        checked = [check_gram(K, f"Ks[{k}]", up_to_constant=True) for k, K in enumerate(Ks)]
-        kernels = StoredKernels.of(checked, scale)
-        Y = np.asarray(y, dtype=float).reshape(kernels.n_samples, -1)
-        if not np.isin(Y, (-1.0, 1.0)).all():
+        check_pair(criterion, kernel_set)
+        loose = sees_balanced_only(criterion, kernel_set)
+        kernels = StoredKernels.of([check_gram(K, f"Ks[{k}]", up_to_constant=loose) for k, K in enumerate(Ks)], scale)
+        Y = np.asarray(y, dtype=float)
+        Y = Y[:, None] if Y.ndim == 1 else Y
+        if Y.ndim != 2 or not 0 < len(Y) <= kernels.n_samples:
+            raise ValueError(
+                f"y must have at most {kernels.n_samples} entries, one per row of the kernels, found {Y.shape}"
+            )
+        if not np.isfinite(Y).all():
+            raise ValueError("y must be finite")
+        if criterion.targets == "labels" and not np.isin(Y, (-1.0, 1.0)).all():
             raise ValueError("y must hold -1 and 1 only")
         w = np.ones(len(Y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         if w.shape != (len(Y),) or not (np.isfinite(w) & (w > 0)).all():
             raise ValueError("sample_weight must hold one positive number per sample; drop samples of weight zero")
+        criterion.check(Y, w)
         return cls(kernels, Y, criterion, kernel_set, w)
+
+    @property
+    def n_train(self) -> int:
+        """How many of the points are training points."""
+        return len(self.Y)
 
     @property
     def description(self) -> str:
         """What a certificate of this problem proves."""
         tasks = "" if self.Y.shape[1] == 1 else f", {self.Y.shape[1]} tasks"
-        return f"{self.criterion.name} on {self.kernel_set.name}, {self.kernels.description}{tasks}"
+        extra = self.kernels.n_samples - self.n_train
+        points = f", {extra} of them unlabelled" if extra else ""
+        return f"{self.criterion.name} on {self.kernel_set.name}, {self.kernels.description}{points}{tasks}"
 
-    @property
+    @cached_property
     def scale(self) -> float:
-        """The objective of the zero function."""
-        return self.criterion.loss(np.zeros(self.Y.shape), self.Y, self.w)
+        """What counts as large: the objective of the zero function."""
+        size = float(np.mean(self.kernels.diagonals))
+        return self.criterion.scale(self.Y, self.w, size if size > 0 else 1.0)
+
+    def train_matrix(self, theta: np.ndarray) -> np.ndarray:
+        """Return K(theta) on the training points."""
+        return self.kernels.mix(theta)[: self.n_train, : self.n_train]
+
+    def products(self, V: np.ndarray) -> np.ndarray:
+        """Return K_k V on the training points, shape (M, n, k), for coefficients V on the training points."""
+        extra = self.kernels.n_samples - self.n_train
+        padded = np.vstack([V, np.zeros((extra, V.shape[1]))]) if extra else V
+        return self.kernels.products(padded)[:, : self.n_train]
 
     def quadratics(self, V: np.ndarray, products: np.ndarray | None = None) -> np.ndarray:
         r"""Return :math:`\tfrac12 \langle K_k, V V^\top \rangle` for each kernel."""
-        products = self.kernels.products(V) if products is None else products
+        products = self.products(V) if products is None else products
         return 0.5 * np.einsum("ic,kic->k", V, products)
 
     def primal(self, theta: np.ndarray, beta: np.ndarray, intercept: np.ndarray) -> float:
-        """Return the objective of a decision function: an upper bound of the optimum at admitted weights."""
-        F = self.kernels.mix(theta) @ beta
-        norm = 0.5 * float(np.sum(beta * F))
-        return self.kernel_set.R(theta) + norm + self.criterion.loss(F + intercept, self.Y, self.w)
+        """Return the objective of a decision function: an upper bound of the optimum at admitted weights.
 
-    def dual(self, a: np.ndarray) -> float:
+        Where the criterion admits only functions of a certain size (a margin of one), it is that of the multiple which
+        is admitted.
+        """
+        F = self.train_matrix(theta) @ beta
+        factors, _ = self.criterion.rescale(F, intercept, self.Y)
+        if not np.isfinite(factors).all():
+            return np.inf
+        norm = 0.5 * float(np.sum(factors**2 * np.sum(beta * F, axis=0)))
+        loss = self.criterion.loss(factors * F, factors * intercept, self.Y, self.w)
+        return self.kernel_set.R(theta, self.kernels) + norm + loss
+
+    def dual(self, a: np.ndarray, witness: Any = None, q: np.ndarray | None = None) -> float:
         """Return a lower bound of the optimum from any feasible a."""
-        return self.criterion.phi(a) - self.kernel_set.support(self.quadratics(self.criterion.V(a, self.Y)))
+        q = self.quadratics(self.criterion.V(a, self.Y)) if q is None else q
+        return self.criterion.phi(a, self.Y, self.w) - self.kernel_set.support(q, self.kernels, witness)
 
     def certify(self, solution: Solution) -> Certificate:
         """Prove a solution from its numbers alone: both bounds at projections, products made afresh."""
-        points = (solution.theta, solution.beta, solution.intercept, solution.a)
+        points = [solution.theta, solution.beta, solution.intercept, solution.a]
+        points += [] if solution.witness is None else [solution.witness]
         if not all(np.isfinite(point).all() for point in points):
             return Certificate(np.inf, -np.inf, np.inf, self.scale, self.description)
-        theta, outside = self.kernel_set.project(np.asarray(solution.theta, dtype=float))
+        theta, outside = self.kernel_set.project(np.asarray(solution.theta, float), self.kernels, solution.witness)
         a, violation = self.criterion.project(np.asarray(solution.a, dtype=float), self.Y, self.w)
+        F = self.train_matrix(theta) @ solution.beta
+        _, lacking = self.criterion.rescale(F, solution.intercept, self.Y)
         primal = self.primal(theta, solution.beta, solution.intercept)
-        return Certificate(primal, self.dual(a), max(outside, violation), self.scale, self.description)
+        dual = self.dual(a, solution.witness)
+        return Certificate(primal, dual, max(outside, violation, lacking), self.scale, self.description)
 
     def certified(self, solution: Solution) -> Solution:
         """Return the solution with its certificate filled in."""

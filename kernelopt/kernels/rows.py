@@ -46,6 +46,25 @@ class StoredKernels:
         """What is solved exactly: number of kernels, samples and precision."""
         return f"{self.n_kernels} kernels, {self.n_samples} samples, {self.Ks.dtype}"
 
+    @cached_property
+    def diagonals(self) -> np.ndarray:
+        """The k(x, x): shape (M, n)."""
+        return np.einsum("kii->ki", self.Ks).astype(float) / self.scale[:, None]
+
+    @cached_property
+    def traces(self) -> np.ndarray:
+        """The traces, shape (M,)."""
+        return self.diagonals.sum(axis=1)
+
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """The inner products of the kernels with each other, shape (M, M)."""
+        return np.stack([self.inner(self.mix(e)) for e in np.eye(self.n_kernels)])
+
+    def inner(self, Z: np.ndarray) -> np.ndarray:
+        """Return <K_k, Z> for each kernel: shape (M,)."""
+        return np.array([float(np.sum(K * Z)) for K in self.Ks]) / self.scale
+
     def mix(self, mu: np.ndarray) -> np.ndarray:
         """Return K(mu), the sum of mu_k K_k; kernels with weight zero are not read."""
         K = np.zeros(self.Ks.shape[1:])

@@ -1,7 +1,25 @@
 """Kernel sets: which kernels are admitted."""
 
 from kernelopt.convex.sets.base import KernelSet
-from kernelopt.convex.sets.simplex import Simplex
+from kernelopt.convex.sets.frobenius import FrobeniusBall
+from kernelopt.convex.sets.groups import GroupBall
+from kernelopt.convex.sets.lp_ball import LpBall, SquaredLp
+from kernelopt.convex.sets.program import WeightProgram
+from kernelopt.convex.sets.psd_span import PSDSpan
+from kernelopt.convex.sets.radius import RadiusBall
+from kernelopt.convex.sets.simplex import Simplex, TraceBudget
 from kernelopt.convex.sets.uniform import Uniform
 
-__all__ = ["KernelSet", "Simplex", "Uniform"]
+__all__ = [
+    "FrobeniusBall",
+    "GroupBall",
+    "KernelSet",
+    "LpBall",
+    "PSDSpan",
+    "RadiusBall",
+    "Simplex",
+    "SquaredLp",
+    "TraceBudget",
+    "Uniform",
+    "WeightProgram",
+]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernelopt.convex.sets.base import KernelSet
+from kernelopt.convex.sets.program import orthant
 
 
 @dataclass(frozen=True)
@@ -15,25 +16,31 @@ class Uniform(KernelSet):
 
     Examples
     --------
-    >>> Uniform().support(np.array([1.0, 3.0]))
+    >>> Uniform().support(np.array([1.0, 3.0]), None)
     2.0
     """
 
     name = "uniform"
 
-    def start(self, M):
-        """Return equal weights."""
-        return np.full(M, 1 / M)
+    @property
+    def fixed(self) -> bool:
+        """Return true: there is only one point."""
+        return True
 
-    def project(self, theta):
+    def start(self, kernels):
+        """Return equal weights."""
+        return np.full(kernels.n_kernels, 1 / kernels.n_kernels)
+
+    def project(self, theta, kernels, witness=None):
         """Return equal weights, whatever was given."""
-        equal = self.start(len(theta))
+        equal = np.full(len(theta), 1 / len(theta))
         return equal, float(np.abs(theta - equal).max())
 
-    def R(self, theta):
-        """Return zero."""
-        return 0.0
-
-    def support(self, q):
+    def support(self, q, kernels, witness=None):
         """Return the mean of q, which is exact."""
         return float(np.mean(q))
+
+    def program(self, kernels):
+        """Return the point."""
+        M = kernels.n_kernels
+        return orthant(self.start(kernels), equalities=np.eye(M), total=np.full(M, 1 / M))

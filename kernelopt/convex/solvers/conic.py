@@ -90,7 +90,7 @@ class Conic:
             raise SolverError(f"Clarabel failed on {problem.description}: {error}") from error
         if a.value is None or program.status not in ("optimal", "optimal_inaccurate", "user_limit"):
             raise SolverError(f"Clarabel stopped without a point on {problem.description}: {program.status}")
-        theta = problem.kernel_set.start(M)
+        theta = problem.kernel_set.start(problem.kernels)
         if not uniform:
             mu = np.zeros(M)
             mu[[L.shape[1] > 0 for L in factors]] = [max(float(np.ravel(c.dual_value)[0]), 0.0) for c in cones]

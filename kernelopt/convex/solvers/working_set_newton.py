@@ -70,7 +70,7 @@ class WorkingSetNewton:
 
     def start(self, problem: Problem, clock: float) -> np.ndarray:
         """Return the weights learned on a quarter of a large sample, equal weights on a small one."""
-        mu = problem.kernel_set.start(problem.kernels.n_kernels)
+        mu = problem.kernel_set.start(problem.kernels)
         if _nothing_to_learn(problem) or len(problem.Y) < 800:
             return mu
         quarter = problem.every(4)
@@ -184,11 +184,11 @@ class _Run:
         F = np.tensordot(mu, products, axes=1)
         machines = [replace(m, intercept=b) for m, b in zip(machines, self.intercepts(F, machines), strict=True)]
         b = np.array([m.intercept for m in machines])
-        primal = float(mu @ q) + problem.criterion.loss(F + b, problem.Y, problem.w)
+        primal = float(mu @ q) + problem.criterion.loss(F, b, problem.Y, problem.w)
         point = _Point(mu, machines, a, V, products, q, primal)
         if self.best is None or primal < self.best.primal:
             self.best = point
-        self.cuts.append((problem.criterion.phi(a), q, a))
+        self.cuts.append((problem.criterion.phi(a, problem.Y, problem.w), q, a))
         self.raise_dual(a, q)
         return point
 
@@ -198,7 +198,7 @@ class _Run:
         return np.array([m.intercept if len(m.free) else b for b, m in zip(best, machines, strict=True)])
 
     def raise_dual(self, a: np.ndarray, q: np.ndarray) -> None:
-        dual = self.problem.criterion.phi(a) - self.problem.kernel_set.support(q)
+        dual = self.problem.dual(a, q=q)
         if dual > self.dual:
             self.dual, self.a = dual, a
 

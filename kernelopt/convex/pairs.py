@@ -1,0 +1,61 @@
+"""Which criterion goes with which set, and why the others do not: the table of the documentation."""
+
+from __future__ import annotations
+
+from kernelopt.convex import criteria as c
+from kernelopt.convex import sets as s
+
+MARGINS = (c.Hinge, c.SquaredHinge, c.HardMargin, c.LagrangianSVM, c.NuSVM)
+REGRESSION = (c.LeastSquares, c.EpsilonSVR, c.NuSVR)
+MACHINES = (*MARGINS, c.Logistic, *REGRESSION, c.OneClass, c.KernelFisher, c.ConvexLoss)
+
+# set -> the criteria it admits, and why the others are refused
+ADMITS: dict[type[s.KernelSet], tuple[tuple[type[c.Criterion], ...], str]] = {
+    s.Uniform: (MACHINES, "alignment compares kernels, and this set holds only one"),
+    s.Simplex: (MACHINES, "alignment is linear in the kernel, so a simplex only picks one kernel"),
+    s.TraceBudget: (MACHINES, "alignment is linear in the kernel, so a trace budget only picks one kernel"),
+    s.LpBall: (MACHINES, "alignment is priced by the norm of the kernel, not of the weights"),
+    s.SquaredLp: (MACHINES, "alignment is priced by the norm of the kernel, not of the weights"),
+    s.GroupBall: (MACHINES, "alignment is priced by the norm of the kernel, not of the weights"),
+    s.RadiusBall: (
+        (*MARGINS, c.LeastSquares, c.Logistic),
+        "the radius bounds the error of margins and of regression on labels; it says nothing of tubes or of novelty",
+    ),
+    s.PSDSpan: (
+        (*MARGINS, c.LeastSquares, c.KernelFisher),
+        "weights of any sign need a criterion whose dual is a quadratic program with bounds on one side",
+    ),
+    s.FrobeniusBall: ((c.Alignment,), "the Frobenius norm of the kernel is the price that goes with alignment"),
+}
+
+
+def admits(criterion: type[c.Criterion], kernel_set: type[s.KernelSet]) -> bool:
+    """Whether the pair is one that kernelopt solves."""
+    return criterion in ADMITS[kernel_set][0] if kernel_set in ADMITS else True
+
+
+def check_pair(criterion: c.Criterion, kernel_set: s.KernelSet) -> None:
+    """Raise a ValueError that says why a pair makes no sense."""
+    if not admits(type(criterion), type(kernel_set)):
+        known = ", ".join(k.name for k in ADMITS[type(kernel_set)][0])
+        raise ValueError(
+            f"criterion {criterion.name!r} does not go with the kernel set {kernel_set.name!r}: "
+            f"{ADMITS[type(kernel_set)][1]}. It goes with: {known}"
+        )
+
+
+def sees_balanced_only(criterion: c.Criterion, kernel_set: s.KernelSet) -> bool:
+    """Whether the problem never sees more of a kernel than v'Kv for v that sum to zero (an intercept absorbs the rest)."""
+    balanced = (
+        c.Hinge,
+        c.SquaredHinge,
+        c.HardMargin,
+        c.NuSVM,
+        c.Logistic,
+        c.EpsilonSVR,
+        c.NuSVR,
+        c.KernelFisher,
+        c.ConvexLoss,
+    )
+    intercept = type(criterion) in balanced or (isinstance(criterion, c.LeastSquares) and criterion.intercept)
+    return intercept and not isinstance(kernel_set, s.PSDSpan | s.TraceBudget)

@@ -1,0 +1,92 @@
+"""Combinations with weights of any sign that are positive semidefinite: semidefinite programming proper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from kernelopt.convex.sets.base import KernelSet
+from kernelopt.convex.sets.program import WeightProgram
+
+ROUNDING = 1e-12  # of the trace: what an eigenvalue may be negative by
+
+
+@dataclass(frozen=True)
+class PSDSpan(KernelSet):
+    r"""The span of the kernels within the semidefinite cone.
+
+    .. math:: K(\mu) = \sum_k \mu_k K_k \succeq 0, \qquad \operatorname{tr} K(\mu) = c,
+
+    weights of any sign, the matrices over *all* points, training and unlabelled (Th. 16 of [lanckriet2004]_). The
+    learned matrix says nothing about other points, unless the weights happen to be nonnegative.
+
+    The support function is a semidefinite program. Its dual gives the bound: for any :math:`Z \succeq 0` and t with
+    :math:`\langle K_k, Z \rangle + q_k = t \operatorname{tr} K_k` it is at most tc; the witness is Z, and is made to fit.
+
+    Parameters
+    ----------
+    trace : float or None
+        c; by default the mean of the kernels' traces (so that with one kernel the weight is one).
+
+    References
+    ----------
+    .. [lanckriet2004] Lanckriet et al. Learning the Kernel Matrix with Semidefinite Programming. JMLR 5, 2004.
+    """
+
+    trace: float | None = None
+    name = "psd_span"
+
+    def budget(self, kernels) -> float:
+        """Return c."""
+        return float(kernels.traces.mean()) if self.trace is None else self.trace
+
+    def start(self, kernels):
+        """Return positive weights that give each kernel the same trace."""
+        return self.budget(kernels) / (kernels.n_kernels * kernels.traces)
+
+    def project(self, theta, kernels, witness=None):
+        """Scale to the trace, and move towards equal shares until no eigenvalue is negative beyond rounding."""
+        c, centre = self.budget(kernels), self.start(kernels)
+        trace = float(theta @ kernels.traces)
+        violation = abs(trace / c - 1)
+        theta = theta * (c / trace) if violation > 0 and trace > 0 else theta
+        smallest = _smallest(kernels.mix(theta))
+        violation = max(violation, -smallest / c)
+        share = 0.0
+        if smallest < -ROUNDING * c:
+            low, high = 0.0, 1.0
+            for _ in range(40):
+                share = 0.5 * (low + high)
+                inside = _smallest(kernels.mix((1 - share) * theta + share * centre)) >= -ROUNDING * c
+                low, high = (low, share) if inside else (share, high)
+            share = high
+        return (1 - share) * theta + share * centre, max(0.0, violation)
+
+    def support(self, q, kernels, witness=None):
+        """Return t c for the witness, made to fit."""
+        n, traces = kernels.n_samples, kernels.traces
+        Z = np.zeros((n, n)) if witness is None else (witness + witness.T) / 2
+        inner = kernels.inner(Z)
+        # Move Z within the span of the kernels until <K_k, Z> + q_k = t tr K_k for all k, at the best t ...
+        gram = kernels.gram
+        basis = np.column_stack([gram, -traces])  # unknowns: the step x and t
+        unit = np.append(np.sqrt(np.maximum(np.diag(gram), 1e-300)), max(float(traces.max()), 1e-300))
+        t0 = float(traces @ (inner + q)) / float(traces @ traces)
+        fitted, *_ = np.linalg.lstsq(basis / unit, t0 * traces - inner - q, rcond=1e-13)
+        step = fitted / unit
+        Z, t = Z + kernels.mix(step[:-1]), t0 + step[-1]
+        # ... then, as <K_k, I> is the trace, each unit of I that makes Z semidefinite costs a unit of t.
+        lacking = max(0.0, -_smallest(Z))
+        unmet = np.abs(kernels.inner(Z) + q - t * traces) / traces
+        return self.budget(kernels) * (t + lacking + float(unmet.max()))
+
+    def program(self, kernels):
+        """Return the semidefinite program."""
+        rows = kernels.traces[None] / self.budget(kernels)
+        return WeightProgram(self.start(kernels), False, rows, np.ones(1), semidefinite=True)
+
+
+def _smallest(K: np.ndarray) -> float:
+    return float(linalg.eigvalsh(K, subset_by_index=[0, 0])[0])

@@ -1,0 +1,235 @@
+"""A primal-dual interior-point method for every criterion and every set of finitely many kernels."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+from sklearn.exceptions import ConvergenceWarning
+
+from kernelopt.convex.certificate import Certificate
+from kernelopt.convex.problem import Problem, Solution
+from kernelopt.convex.solvers.newton_blocks import Centre, Column, Span
+from kernelopt.convex.solvers.weight_blocks import Weights
+from kernelopt.errors import SolverError, UnboundedError
+
+HOPELESS = 1e12  # times the criterion's scale: a hard margin worse than this is none
+TO_THE_WALL = 0.995  # share of the way to the nearest bound that a step goes
+JAMMED = 0.2  # a step so short that the next one only centres
+PATIENCE = 25  # iterations without a better bound after which rounding has the last word
+
+
+@dataclass(frozen=True)
+class InteriorPoint:
+    r"""Newton's method on the saddle point itself, weights and dual variables together.
+
+    All inequalities (bounds of the dual variables, signs of the weights, norm balls, the semidefinite cone, the
+    enclosing ball) get barriers with one parameter, which Mehrotra's predictor and corrector drive to zero. A step costs
+    one Cholesky factor of the mixed kernel per column of the dual (and one for a semidefinite or radius constraint)
+    and one system of the size of the weights, whose matrix for :math:`K(\mu) \succeq 0` is
+    :math:`\operatorname{tr}(K_j K^{-1} K_k Z)` (the HKM direction). The number of steps hardly depends on C,
+    duplicates or scaling: between ten and thirty.
+
+    Parameters
+    ----------
+    tol : float
+        Relative duality gap at which it stops.
+    max_iter : int
+        Newton steps; past it a `ConvergenceWarning` is given.
+    time_limit : float or None
+        Seconds; looked at between steps.
+    verbose : int
+        1 prints a line per step.
+
+    Raises
+    ------
+    UnboundedError
+        A hard margin where nothing separates the classes.
+    """
+
+    tol: float = 1e-6
+    max_iter: int = 200
+    time_limit: float | None = None
+    verbose: int = 0
+
+    def solve(self, problem: Problem) -> Solution:
+        """Return the best certified point."""
+        return _Run(self, problem).solution()
+
+
+class _Run:
+    """One run: the state of all blocks, and the best bounds so far."""
+
+    def __init__(self, solver: InteriorPoint, problem: Problem):
+        self.solver, self.problem, self.clock = solver, problem, time.perf_counter()
+        criterion, kernel_set, kernels = problem.criterion, problem.kernel_set, problem.kernels
+        program = kernel_set.program(kernels)
+        self.span = Span.of(kernels) if program.semidefinite else None
+        self.centre = Centre(kernels.n_samples) if program.radius else None
+        self.weights = None if kernel_set.fixed else Weights(program, self.span)
+        self.theta = program.start
+        K = kernels.mix(self.theta)
+        n = problem.n_train
+        size = max(float(np.trace(K)) / len(K) - float(K.mean()), 1e-3 * float(np.trace(K)) / len(K)) or 1.0
+        self.columns = [Column(criterion.program(y, problem.w), size) for y in problem.Y.T]
+        V = self.V()
+        objective = max(
+            float(np.sum(V * (K[:n, :n] @ V))), *(float(np.abs(c.program.p) @ np.abs(c.x)) for c in self.columns)
+        )
+        objective = objective or 1.0
+        for block in self.blocks:
+            block.warm(objective)
+        self.best: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
+        self.dual, self.a, self.witness = -np.inf, np.zeros(problem.Y.shape), None
+        self.history: list[dict[str, Any]] = []
+        self.last = 1.0
+
+    @property
+    def moving(self) -> list[Any]:
+        return [c for c in self.columns if not c.fixed] + ([self.centre] if self.centre else [])
+
+    @property
+    def blocks(self) -> list[Any]:
+        return self.moving + ([self.weights] if self.weights is not None else [])
+
+    def V(self) -> np.ndarray:
+        return np.column_stack([c.v for c in self.columns])
+
+    def solution(self) -> Solution:
+        stopped: str | None = "max_iter was reached"
+        try:
+            for _ in range(self.solver.max_iter):
+                stopped = self.step()
+                if stopped != "":
+                    break
+            else:
+                stopped = "max_iter was reached"
+        except KeyboardInterrupt:
+            if self.best is None:
+                raise
+            stopped = "interrupted"
+        if self.best is None:
+            raise SolverError(f"the interior-point method found no point on {self.problem.description}")
+        _, theta, beta, intercept = self.best
+        blank = Certificate(np.inf, -np.inf, np.inf, self.problem.scale)
+        solution = self.problem.certified(
+            Solution(theta, beta, intercept, self.a, blank, len(self.history), self.history, self.witness)
+        )
+        if stopped and not solution.certificate.holds(self.solver.tol):
+            warnings.warn(
+                f"{stopped} with a relative duality gap of {solution.certificate.gap:.1e} (tol={self.solver.tol:g}) "
+                f"after {len(self.history)} iterations on {self.problem.description}",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return solution
+
+    def step(self) -> str | None:
+        """Take one Newton step; return None when the gap has closed, a reason to stop, or "" to go on."""
+        problem, kernels = self.problem, self.problem.kernels
+        n, V = problem.n_train, self.V()
+        if self.weights is not None:
+            self.theta = self.weights.theta
+        gap = self.record(V)
+        if gap <= 0.9 * self.solver.tol:
+            return None
+        if self.solver.time_limit is not None and time.perf_counter() - self.clock > self.solver.time_limit:
+            return "time_limit was reached"
+        if len(self.history) > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
+            return f"the bounds stood still for {PATIENCE} iterations"
+        K, products = kernels.mix(self.theta), problem.products(V)
+        q = problem.quadratics(V, products)
+        try:
+            for c, column in enumerate(self.columns):
+                if not column.fixed:
+                    P = np.zeros((n, 0)) if self.weights is None else products[:, :, c].T
+                    column.prepare(K[:n, :n], P)
+            if self.centre is not None:
+                b = self.centre.weights
+                self.centre.prepare(K, kernels.diagonals, kernels.products(b[:, None])[:, :, 0])
+                q = q - self.centre.price
+            self.newton(q)
+        except (linalg.LinAlgError, ValueError) as error:  # not positive definite, or not finite: the end of the digits
+            return f"rounding stopped the method ({error})"
+        return ""
+
+    def newton(self, q: np.ndarray) -> None:
+        """Predict with no barrier, see how far that goes, and correct with the barrier this suggests."""
+        blocks = self.blocks
+        if self.weights is not None:
+            M = len(q)
+            self.weights.prepare(q, sum((block.schur for block in self.moving), np.zeros((M, M))))
+        count = max(sum(block.count for block in blocks), 1)
+        mu = sum(block.products_sum() for block in blocks) / count
+        affine = min(1.0, self.direction(0.0, False))
+        after = sum(block.products_after(affine) for block in blocks) / count
+        jammed = self.last < JAMMED  # close to a wall at large products: go back to the centre first
+        tau = 0.0 if mu == 0 else mu if jammed else mu * min(1.0, max(after / mu, 0.0)) ** 3
+        self.last = step = min(1.0, TO_THE_WALL * self.direction(tau, not jammed))
+        for block in blocks:
+            block.move(step)
+
+    def direction(self, tau: float, correct: bool) -> float:
+        """Set the direction of every block for a barrier parameter; return how far it can go."""
+        answers = [block.gradient(tau, correct) for block in self.moving]
+        dtheta = np.zeros(0)
+        if self.weights is not None:
+            dtheta = self.weights.direct(sum(answers, np.zeros(len(self.theta))), tau, correct)
+        for block in self.moving:
+            block.direct(dtheta)
+        return min([1.0 / TO_THE_WALL, *(block.reach() for block in self.blocks)])
+
+    def record(self, V: np.ndarray) -> float:
+        """Raise the bounds by the present point; return their relative gap."""
+        problem, criterion = self.problem, self.problem.criterion
+        a, _ = criterion.project(criterion.inverse(V, problem.Y), problem.Y, problem.w)
+        beta = criterion.V(a, problem.Y)
+        witness = self.span.witness if self.span is not None else self.centre.weights if self.centre else None
+        theta, _ = problem.kernel_set.project(self.theta, problem.kernels, witness)
+        products = problem.products(beta)
+        q = problem.quadratics(beta, products)
+        dual = problem.dual(a, witness, q)
+        if dual > self.dual:
+            self.dual, self.a, self.witness = dual, a, witness
+        F = np.tensordot(theta, products, 1)
+        b = criterion.best_intercept(F, problem.Y, problem.w)
+        factors, _ = criterion.rescale(F, b, problem.Y)
+        if np.isfinite(factors).all():
+            beta, b = beta * factors, b * factors
+            primal = problem.primal(theta, beta, b)
+            if self.best is None or primal < self.best[0]:
+                self.best = (primal, theta.copy(), beta, b)
+        self.refuse_unbounded(a, q, witness)
+        bounds = Certificate(self.best[0] if self.best else np.inf, self.dual, 0.0, problem.scale)
+        gap = bounds.gap if np.isfinite(bounds.primal) and np.isfinite(bounds.dual) else np.inf
+        seconds = time.perf_counter() - self.clock
+        active = int(np.count_nonzero(np.abs(theta) > 1e-6 * np.abs(theta).max()))
+        self.history.append(
+            {"seconds": seconds, "primal": bounds.primal, "dual": bounds.dual, "gap": gap, "active": active}
+        )
+        if self.solver.verbose:
+            print(
+                f"{len(self.history):4d}  {seconds:8.2f} s  primal {bounds.primal:.8g}  dual {bounds.dual:.8g}  "
+                f"gap {gap:.1e}  kernels {active}"
+            )
+        return gap
+
+    def refuse_unbounded(self, a: np.ndarray, q: np.ndarray, witness: Any) -> None:
+        """Raise an error when a multiple of the present dual point proves that the optimum is beyond reason."""
+        problem = self.problem
+        if problem.criterion.name != "hard_margin" or np.isfinite(self.best[0] if self.best else np.inf):
+            return
+        total = float(a.sum())
+        bound = total**2 / (4 * max(problem.kernel_set.support(q, problem.kernels, witness), 1e-300))
+        if bound > HOPELESS * problem.scale:
+            raise UnboundedError(
+                f"no hyperplane separates the classes for any kernel of the set: the hard margin of "
+                f"{problem.description} is at least {bound:.1e}. Use criterion 'hinge' or 'squared_hinge', or add "
+                f"kernels.white() to the kernels to learn how much error to allow",
+                a / total,
+                bound,
+            )

@@ -1,0 +1,332 @@
+r"""The parts of the interior-point method: who maximises, who minimises, and what each adds to a Newton step.
+
+The saddle point is written with barriers of one parameter :math:`\tau` for all inequalities. Maximisers (a column
+of dual variables, the centre of the enclosing ball) know the kernel matrix through :math:`K(\theta)` and answer a
+change of the weights by
+
+.. math:: B\, dx + P\, d\theta = r,
+
+with one Cholesky factor each. Eliminating them leaves a system of the size of the weights:
+each contributes :math:`P^\top B^{-1} P` and :math:`P^\top B^{-1} r`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from kernelopt.convex.criteria.program import DualProgram
+
+
+def cholesky(B: np.ndarray) -> np.ndarray:
+    """Return the lower factor; a ridge at the level of rounding is added where the matrix needs one."""
+    size = float(np.mean(np.abs(np.diagonal(B)))) or 1.0
+    small = float(np.min(np.abs(np.diagonal(B)))) or size
+    for ridge in (0.0, 1e-14 * small, 1e-14 * size, 1e-12 * size, 1e-10 * size, 1e-8 * size):
+        try:
+            return linalg.cholesky(B + ridge * np.eye(len(B)), lower=True, check_finite=False)
+        except linalg.LinAlgError:
+            continue
+    raise linalg.LinAlgError("the Newton matrix is not positive definite")
+
+
+def steps_to_zero(values: np.ndarray, direction: np.ndarray) -> float:
+    """Return the largest step at which positive values stay nonnegative."""
+    falling = direction < 0
+    return float(np.min(-values[falling] / direction[falling], initial=np.inf))
+
+
+class Column:
+    """One column of dual variables x with the multipliers of its bounds and of its rows."""
+
+    def __init__(self, program: DualProgram, size: float):
+        self.program = g = program
+        self.fixed = bool(np.all(g.lower == g.upper))
+        self.has_lower, self.has_upper = np.isfinite(g.lower), np.isfinite(g.upper)
+        if self.fixed:
+            self.x = g.lower.copy()
+            return
+        p_size = float(np.abs(g.p).max(initial=0.0))
+        reach = min(g.unit, p_size / size if p_size > 0 else np.inf)
+        reach = reach if np.isfinite(reach) else 1.0
+        both = self.has_lower & self.has_upper
+        self.x = np.where(self.has_lower, np.where(self.has_lower, g.lower, 0.0) + reach, 0.0)
+        middle = 0.5 * (g.lower[both] + g.upper[both])
+        self.x[both] = np.minimum(middle, g.lower[both] + reach)
+        if not (self.has_lower | self.has_upper).any() and len(g.rows):
+            self.x = np.linalg.lstsq(g.rows, g.total, rcond=None)[0]
+        # The distances from the bounds are variables of their own: near a bound their difference has no digits left.
+        self.low = np.where(self.has_lower, self.x - np.where(self.has_lower, g.lower, 0.0), 1.0)
+        self.high = np.where(self.has_upper, np.where(self.has_upper, g.upper, 0.0) - self.x, 1.0)
+        self.b = np.zeros(len(g.rows))
+        self.z_low, self.z_high = np.zeros(len(self.x)), np.zeros(len(self.x))
+
+    def warm(self, objective: float) -> None:
+        """Set the multipliers so that all products with the slacks are alike."""
+        if self.fixed:
+            return
+        share = objective / max(self.count, 1)
+        self.z_low[self.has_lower] = share / self.low[self.has_lower]
+        self.z_high[self.has_upper] = share / self.high[self.has_upper]
+
+    @property
+    def v(self) -> np.ndarray:
+        """The coefficients on the samples."""
+        return self.program.v(self.x)
+
+    @property
+    def count(self) -> int:
+        """The number of products that are driven to zero."""
+        return 0 if self.fixed else int(self.has_lower.sum() + self.has_upper.sum())
+
+    def products_sum(self) -> float:
+        """Return the sum of the products of slacks and multipliers."""
+        return 0.0 if self.fixed else float(self.z_low @ self.low + self.z_high @ self.high)
+
+    def prepare(self, K: np.ndarray, P: np.ndarray) -> None:
+        """Factor the Newton matrix at K(theta); P holds the products K_k v, shape (n, M)."""
+        g = self.program
+        self.P = P
+        Kv = K @ self.v
+        slope = g.p - g.d * self.x + (g.curve.slope(self.x) if g.curve else 0.0)
+        self.residual = slope - g.back(Kv) - g.rows.T @ self.b + self.z_low - self.z_high
+        self.row_residual = g.total - g.rows @ self.x + g.soft * self.b
+        self.D = g.d + self.z_low / self.low + self.z_high / self.high
+        if g.curve:
+            self.D = self.D - g.curve.second(self.x)
+        self.single = len(self.x) == g.n
+        if self.single:
+            self.G = self.D
+        else:
+            self.G = 1 / np.bincount(g.sample, 1 / self.D, minlength=g.n)
+        self.L = cholesky(K + np.diag(self.G))
+        m = P.shape[1]
+        answered = self.apply(np.column_stack([g.back(P), g.rows.T]))
+        self.XP, self.XE = answered[0][:, :m], answered[0][:, m:]
+        self.VP, self.VE = answered[1][:, :m], answered[1][:, m:]
+        EXE = g.rows @ self.XE + np.diag(g.soft)
+        self.inner = linalg.lu_factor(EXE) if len(g.rows) else None
+        self.EXP = g.rows @ self.XP
+        self.schur = P.T @ self.VP
+        if self.inner is not None:
+            self.schur = self.schur - (P.T @ self.VE) @ linalg.lu_solve(self.inner, self.EXP)
+
+    def apply(self, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return B⁻¹ r and its v, for the columns of r."""
+        g = self.program
+        if self.single:
+            V = linalg.cho_solve((self.L, True), (r.T * g.sign).T, check_finite=False)
+            return (V.T * g.sign).T, V
+        scaled = (r.T * (g.sign / self.D)).T
+        t = (np.stack([np.bincount(g.sample, c, minlength=g.n) for c in scaled.T], axis=1).T * self.G).T
+        V = linalg.cho_solve((self.L, True), t, check_finite=False)
+        X = ((r - g.back(t - (V.T * self.G).T)).T / self.D).T
+        return X, V
+
+    def gradient(self, tau: float, correct: bool) -> np.ndarray:
+        """Return P'B⁻¹r, what the column adds to the right-hand side of the weights, and keep B⁻¹r."""
+        self.r_low = np.where(self.has_lower, tau - self.z_low * self.low, 0.0)
+        self.r_high = np.where(self.has_upper, tau - self.z_high * self.high, 0.0)
+        if correct:
+            self.r_low = self.r_low - np.where(self.has_lower, self.dx * self.dz_low, 0.0)
+            self.r_high = self.r_high + np.where(self.has_upper, self.dx * self.dz_high, 0.0)
+        r = self.residual + self.r_low / self.low - self.r_high / self.high
+        X, V = self.apply(r[:, None])
+        self.X0, self.V0 = X[:, 0], V[:, 0]
+        if self.inner is None:
+            return self.P.T @ self.V0
+        self.b0 = linalg.lu_solve(self.inner, self.program.rows @ self.X0 - self.row_residual)
+        return self.P.T @ (self.V0 - self.VE @ self.b0)
+
+    def direct(self, dtheta: np.ndarray) -> None:
+        """Set the direction that goes with a direction of the weights."""
+        self.dx = self.X0 - self.XP @ dtheta
+        self.db = np.zeros(0)
+        if self.inner is not None:
+            self.db = self.b0 - linalg.lu_solve(self.inner, self.EXP @ dtheta)
+            self.dx = self.dx - self.XE @ self.db
+        self.dz_low = np.where(self.has_lower, (self.r_low - self.z_low * self.dx) / self.low, 0.0)
+        self.dz_high = np.where(self.has_upper, (self.r_high + self.z_high * self.dx) / self.high, 0.0)
+
+    def reach(self) -> float:
+        """Return the largest step inside the bounds."""
+        lo, hi = self.has_lower, self.has_upper
+        return min(
+            steps_to_zero(self.low[lo], self.dx[lo]),
+            steps_to_zero(self.high[hi], -self.dx[hi]),
+            steps_to_zero(self.z_low[lo], self.dz_low[lo]),
+            steps_to_zero(self.z_high[hi], self.dz_high[hi]),
+        )
+
+    def products_after(self, step: float) -> float:
+        """Return the sum of the products after a step."""
+        low, high = self.low + step * self.dx, self.high - step * self.dx
+        z_low, z_high = self.z_low + step * self.dz_low, self.z_high + step * self.dz_high
+        return float(z_low[self.has_lower] @ low[self.has_lower] + z_high[self.has_upper] @ high[self.has_upper])
+
+    def move(self, step: float) -> None:
+        """Take the step."""
+        self.x = self.x + step * self.dx
+        self.low = np.where(self.has_lower, self.low + step * self.dx, 1.0)
+        self.high = np.where(self.has_upper, self.high - step * self.dx, 1.0)
+        self.b = self.b + step * self.db
+        self.z_low, self.z_high = self.z_low + step * self.dz_low, self.z_high + step * self.dz_high
+
+
+class Centre:
+    r"""The centre of the smallest enclosing ball, as a maximiser.
+
+    .. math:: \max_{\beta \ge 0} \; \beta^\top \operatorname{diag} K - \beta^\top K \beta / \nu - \nu,
+              \qquad \nu = \mathbf{1}^\top \beta,
+
+    is the Lagrangian of :math:`R^2(K) \le 1`, and the centre has the weights :math:`\beta / \nu`.
+    """
+
+    fixed = False
+
+    def __init__(self, n: int):
+        self.beta, self.z = np.full(n, 1.0 / n), np.zeros(n)
+
+    def warm(self, objective: float) -> None:
+        """Give the multiplier of the constraint the size of the objective."""
+        n = len(self.beta)
+        self.beta = np.full(n, objective / n)
+        self.z = np.full(n, 1.0)
+
+    @property
+    def count(self) -> int:
+        """The number of products that are driven to zero."""
+        return len(self.beta)
+
+    def products_sum(self) -> float:
+        """Return the sum of the products of weights and multipliers."""
+        return float(self.beta @ self.z)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights of the centre."""
+        return self.beta / self.beta.sum()
+
+    def prepare(self, K: np.ndarray, diagonals: np.ndarray, products: np.ndarray) -> None:
+        """Factor the Newton matrix; `products` holds K_k b, shape (M, n)."""
+        nu, b = float(self.beta.sum()), self.weights
+        Kb = K @ b
+        inner = float(b @ Kb)
+        inners = products @ b
+        self.residual = np.diagonal(K) - 2 * Kb + inner - 1 + self.z
+        self.P = -(diagonals - 2 * products + inners[:, None]).T
+        self.price = diagonals @ self.beta - nu * inners  # what the constraint adds to the slope of each weight
+        B = (2 / nu) * (K - Kb[:, None] - Kb[None, :] + inner)
+        B[np.diag_indices_from(B)] += self.z / self.beta
+        self.L = cholesky(B)
+        self.XP = linalg.cho_solve((self.L, True), self.P, check_finite=False)
+        self.schur = self.P.T @ self.XP
+
+    def gradient(self, tau: float, correct: bool) -> np.ndarray:
+        """Return what the centre adds to the right-hand side of the weights."""
+        self.r = tau - self.beta * self.z - (self.dx * self.dz if correct else 0.0)
+        self.X0 = linalg.cho_solve((self.L, True), self.residual + self.r / self.beta, check_finite=False)
+        return self.P.T @ self.X0
+
+    def direct(self, dtheta: np.ndarray) -> None:
+        """Set the direction that goes with a direction of the weights."""
+        self.dx = self.X0 - self.XP @ dtheta
+        self.dz = (self.r - self.z * self.dx) / self.beta
+
+    def reach(self) -> float:
+        """Return the largest step inside the bounds."""
+        return min(steps_to_zero(self.beta, self.dx), steps_to_zero(self.z, self.dz))
+
+    def products_after(self, step: float) -> float:
+        """Return the sum of the products after a step."""
+        return float((self.beta + step * self.dx) @ (self.z + step * self.dz))
+
+    def move(self, step: float) -> None:
+        """Take the step."""
+        self.beta, self.z = self.beta + step * self.dx, self.z + step * self.dz
+
+
+@dataclass
+class Span:
+    """The semidefinite constraint on the common range of the kernels, with its multiplier Z (HKM direction)."""
+
+    basis: np.ndarray
+    matrices: np.ndarray
+
+    @classmethod
+    def of(cls, kernels, cut: float = 1e-12) -> Span:
+        """Reduce the kernels to the range of their sum: outside it nothing can be positive definite."""
+        total = sum(
+            kernels.mix(e) / max(t, 1e-300) for e, t in zip(np.eye(kernels.n_kernels), kernels.traces, strict=True)
+        )
+        values, vectors = linalg.eigh(total)
+        U = vectors[:, values > cut * values[-1]]
+        reduced = np.stack([U.T @ kernels.mix(e) @ U for e in np.eye(kernels.n_kernels)])
+        return cls(U, 0.5 * (reduced + np.swapaxes(reduced, 1, 2)))
+
+    def warm(self, theta: np.ndarray, objective: float) -> None:
+        """Start with Z such that the product with K(theta) is a multiple of the identity."""
+        X = np.tensordot(theta, self.matrices, 1)
+        self.Z = linalg.inv(X) * (objective / len(X))
+        self.Z = 0.5 * (self.Z + self.Z.T)
+
+    @property
+    def count(self) -> int:
+        """The number of eigenvalues."""
+        return self.matrices.shape[1]
+
+    @property
+    def witness(self) -> np.ndarray:
+        """Z on all points."""
+        return self.basis @ self.Z @ self.basis.T
+
+    def products_sum(self) -> float:
+        """Return the inner product with the multiplier."""
+        return float(np.sum(self.X * self.Z))
+
+    def prepare(self, theta: np.ndarray) -> None:
+        """Make the matrix that the constraint adds to the Newton system of the weights."""
+        self.X = np.tensordot(theta, self.matrices, 1)
+        self.L = cholesky(self.X)
+        M, flat = len(theta), (len(theta), -1)
+        self.XA = np.stack([linalg.cho_solve((self.L, True), A, check_finite=False) for A in self.matrices])
+        AZ = self.matrices @ self.Z
+        self.schur = self.XA.reshape(flat) @ AZ.reshape(flat).T
+        self.schur = 0.5 * (self.schur + self.schur.T)
+        self.inner = self.matrices.reshape(M, -1) @ self.Z.ravel()
+
+    def gradient(self, tau: float, correct: bool) -> np.ndarray:
+        """Return what the constraint adds to the right-hand side of the weights, beside `inner`."""
+        target = tau * linalg.cho_solve((self.L, True), np.eye(len(self.X)), check_finite=False) - self.Z
+        if correct:
+            twist = linalg.cho_solve((self.L, True), self.dX @ self.dZ, check_finite=False)
+            target = target - 0.5 * (twist + twist.T)
+        self.target = target
+        return self.matrices.reshape(len(self.matrices), -1) @ target.ravel()
+
+    def direct(self, dtheta: np.ndarray) -> None:
+        """Set the direction that goes with a direction of the weights."""
+        self.dX = np.tensordot(dtheta, self.matrices, 1)
+        twist = np.tensordot(dtheta, self.XA, 1) @ self.Z
+        self.dZ = self.target - 0.5 * (twist + twist.T)
+
+    def reach(self) -> float:
+        """Return the largest step inside both cones."""
+        return min(_matrix_step(self.L, self.dX), _matrix_step(cholesky(self.Z), self.dZ))
+
+    def products_after(self, step: float) -> float:
+        """Return the inner product after a step."""
+        return float(np.sum((self.X + step * self.dX) * (self.Z + step * self.dZ)))
+
+    def move(self, step: float) -> None:
+        """Take the step."""
+        self.Z = self.Z + step * self.dZ
+
+
+def _matrix_step(L: np.ndarray, direction: np.ndarray) -> float:
+    half = linalg.solve_triangular(L, direction, lower=True, check_finite=False)
+    whole = linalg.solve_triangular(L, half.T, lower=True, check_finite=False)
+    smallest = float(linalg.eigvalsh(0.5 * (whole + whole.T), subset_by_index=[0, 0])[0])
+    return -1 / smallest if smallest < 0 else np.inf
