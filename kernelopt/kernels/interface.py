@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,18 @@ class GaussianProcessKernel:
 
     kernel: gaussian_process.Kernel
 
+    def __post_init__(self):
+        for part in self.inside():
+            if isinstance(part, gaussian_process.ConstantKernel) and not isinstance(part.constant_value, Real):
+                raise ValueError(
+                    f"a kernel of scikit-learn that stands left of another in a sum or product takes it for a number, "
+                    f"found {part.constant_value!r} there. Write kernelopt's kernel first: Gaussian(1.0) + RBF()"
+                )
+
+    def inside(self) -> list[Any]:
+        """Return the kernel and all it is made of."""
+        return [self.kernel, *self.kernel.get_params(deep=True).values()]
+
     @property
     def name(self) -> str:
         """The kernel as scikit-learn prints it."""
@@ -56,8 +69,7 @@ class GaussianProcessKernel:
 
     def has_white(self) -> bool:
         """Whether a noise kernel is somewhere inside."""
-        inside = (self.kernel, *self.kernel.get_params(deep=True).values())
-        return any(isinstance(k, gaussian_process.WhiteKernel) for k in inside)
+        return any(isinstance(part, gaussian_process.WhiteKernel) for part in self.inside())
 
 
 def as_kernel(kernel: Any) -> KernelLike:
@@ -108,7 +120,7 @@ def kernel_diag(kernel: KernelLike, X) -> np.ndarray:
     diag = getattr(kernel, "diag", None)
     if diag is not None:
         return np.asarray(diag(X), dtype=float)
-    return np.array([float(np.ravel(kernel(X[i : i + 1], X[i : i + 1]))[0]) for i in range(np.shape(X)[0])])
+    return np.array([float(evaluate(kernel, X[i : i + 1], X[i : i + 1])[0, 0]) for i in range(np.shape(X)[0])])
 
 
 def is_proven_psd(kernel: Any) -> bool:
@@ -154,8 +166,7 @@ def evaluate(kernel: KernelLike, X, Z) -> np.ndarray:
     expected = np.shape(X)[0], np.shape(Z)[0]
     if K.dtype.kind not in "biuf":
         raise KernelCallError(
-            f"kernel {kernel_name(kernel)!r} returned entries of type {K.dtype}, which must be real numbers. In a sum "
-            f"or product with a kernel of scikit-learn write kernelopt's first: Gaussian(1.0) + RBF()"
+            f"kernel {kernel_name(kernel)!r} returned entries of type {K.dtype}, which must be real numbers"
         )
     if K.shape != expected:
         raise KernelCallError(

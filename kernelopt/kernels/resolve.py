@@ -127,5 +127,5 @@ def _as_kernel(kernel: Any, where: str) -> KernelLike:
     try:
         return as_kernel(kernel)
     except ValueError as error:
-        hint = f"; the family {kernel!r} goes alone, as kernels={kernel!r}" if kernel in FAMILIES else ""
+        hint = f"; a family goes alone: kernels={kernel!r}" if isinstance(kernel, str) and kernel in FAMILIES else ""
         raise ValueError(f"{where}: {error}{hint}") from None
