@@ -16,6 +16,8 @@ _HOME = {
     "contrast": "kernelopt._contrast",
     "KernelStack": "kernelopt.kernels",
     "Certificate": "kernelopt.convex.certificate",
+    "save": "kernelopt.persist",
+    "load": "kernelopt.persist",
 }
 _MODULES = ("kernels", "convex", "conv", "estimators", "evaluation", "datasets")
 

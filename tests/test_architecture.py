@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "conv": {"errors"},
     "bridges": {"errors", "kernels", "convex", "conv"},
     "estimators": {"errors", "kernels", "convex", "conv", "bridges"},
+    "persist": {"errors", "kernels", "convex", "conv", "estimators"},
     "evaluation": {"errors", "kernels", "convex", "conv", "bridges", "estimators", "datasets"},
     "pages": {"errors", "evaluation"},
     "_contrast": {"errors", "pages", "evaluation", "estimators", "datasets"},
