@@ -270,7 +270,7 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
             return X, y
         n_samples = _num_samples(y) if fitting else None
         listed = isinstance(X, list | tuple) and len(X) and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X)
-        if listed or isinstance(X, KernelStack) or getattr(X, "ndim", 2) == 3:
+        if listed or isinstance(X, KernelStack) or getattr(X, "ndim", 2) > 2:
             X = as_stack(X, n_samples)
         if not isinstance(X, KernelStack):
             options = dict(dtype="numeric", allow_nd=True)

@@ -59,8 +59,10 @@ def eigenvector_kernels(K, n_components: int | None = None, names: Iterable[str]
     rank = int(np.count_nonzero(values > len(K) * np.finfo(float).eps * values[0]))
     if n_components is None:
         n_components = rank
-    if not 1 <= n_components <= len(K):
-        raise ValueError(f"n_components must be between 1 and {len(K)}, found {n_components!r} for K of rank {rank}")
+    if rank == 0:
+        raise ValueError("K is zero, and has no eigenvector to make a kernel of")
+    if not 1 <= n_components <= rank:
+        raise ValueError(f"n_components must be between 1 and {rank}, the rank of K, found {n_components!r}")
     V = vectors[:, :n_components].T
     names = [f"eigenvector {i}" for i in range(1, n_components + 1)] if names is None else names
     return KernelStack(V[:, :, None] * V[:, None, :], names=names)

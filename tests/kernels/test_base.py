@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,11 @@ from scipy import sparse
 from sklearn.gaussian_process.kernels import RBF, DotProduct
 from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 
+from kernelopt import kernels
 from kernelopt.kernels import (
     FAMILIES,
     Gaussian,
+    Kernel,
     KernelStack,
     Linear,
     OnColumns,
@@ -101,3 +105,34 @@ def test_groups_take_the_scale_of_their_own_columns():
     X[:, 1] *= 100
     (k,) = per_group(X, groups={"wild": [1]})
     assert k.kernel.gamma == pytest.approx(scale_gamma(X[:, [1]]))
+
+
+def test_names_of_functions_with_options():
+    assert kernel_name(partial(rbf_kernel, gamma=0.5)) == "rbf_kernel(gamma=0.5)"
+    assert kernel_name(as_kernel(RBF(2.0))) == "RBF(length_scale=2)"
+
+
+BROKEN = {
+    "shape": (lambda X, Z: np.ones((2, 2)), r"'broken' returned shape \(2, 2\) for 7 and 3 points; .* \(7, 3\)"),
+    "NaN": (lambda X, Z: np.full((len(X), len(Z)), np.nan), "'broken' returned NaN"),
+    "infinity": (lambda X, Z: np.full((len(X), len(Z)), np.inf), "'broken' returned NaN or infinity"),
+    "complex": (lambda X, Z: np.full((len(X), len(Z)), 1j), "'broken' returned entries of type complex128"),
+    "nothing": (lambda X, Z: None, "'broken' returned entries of type object"),
+}
+
+
+@pytest.mark.parametrize("function, message", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_broken_callable_is_named(function, message, inside):
+    function.__name__ = "broken"
+    kernel = Linear() + function if inside else function
+    message = message.replace("'broken'", "'linear [+] broken'") if inside and "NaN" in message else message
+    with pytest.raises(ValueError, match=message):
+        KernelStack.from_kernels([Gaussian(1.0), kernel], points(0), points(1, n=3))
+
+
+@pytest.mark.parametrize("name", kernels.__all__)
+def test_public_kernels_have_an_example_that_runs(name):
+    thing = getattr(kernels, name)
+    if isinstance(thing, type) and issubclass(thing, Kernel):
+        assert ">>>" in thing.__doc__
