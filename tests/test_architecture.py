@@ -31,7 +31,7 @@ MAY_IMPORT = {
 HEAVY = {
     "cvxpy": {"convex/solvers/conic.py", "bridges/polish.py"},
     "torch": {"conv/*", "bridges/*", "backend.py", "estimators/convnet.py"},
-    "matplotlib": {"conv/figures.py", "pages/*"},
+    "matplotlib": {"conv/figures.py", "pages/*", "estimators/plotting.py"},
 }
 
 

@@ -27,8 +27,8 @@ class Merged:
     weight: np.ndarray
 
 
-def merge(X, labels: np.ndarray, sample_weight: np.ndarray) -> Merged:
-    """Merge rows that agree in every feature and in the label; rows of weight zero are dropped.
+def merge(X, targets: np.ndarray, sample_weight: np.ndarray) -> Merged:
+    """Merge rows that agree in every feature and in the target (a label, or numbers); rows of weight zero are dropped.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def merge(X, labels: np.ndarray, sample_weight: np.ndarray) -> Merged:
     [(0, 3.0), (1, 1.0)]
     """
     keep = np.flatnonzero(sample_weight > 0)
-    keys = _row_bytes(X, keep, labels)
+    keys = _row_bytes(X, keep, targets)
     order = sorted(range(len(keep)), key=keys.__getitem__)
     first, weight, last = [], [], None
     for i in order:  # the sort is stable, so the first of equal rows comes first
@@ -49,8 +49,8 @@ def merge(X, labels: np.ndarray, sample_weight: np.ndarray) -> Merged:
     return Merged(np.array(first, dtype=int), np.array(weight))
 
 
-def _row_bytes(X, keep: np.ndarray, labels: np.ndarray) -> list[bytes]:
-    label = [int(labels[i]).to_bytes(4, "little") for i in keep]
+def _row_bytes(X, keep: np.ndarray, targets: np.ndarray) -> list[bytes]:
+    target = [row.tobytes() for row in np.ascontiguousarray(targets[keep]) + 0]  # + 0 makes -0.0 equal to 0.0
     if sparse.issparse(X):
         rows = X[keep].tocsr()
         rows.sum_duplicates()
@@ -61,5 +61,5 @@ def _row_bytes(X, keep: np.ndarray, labels: np.ndarray) -> list[bytes]:
             for s, e in zip(bounds[:-1], bounds[1:], strict=True)
         ]
     else:
-        parts = [row.tobytes() for row in np.ascontiguousarray(X[keep]) + 0.0]  # + 0.0 makes -0.0 equal to 0.0
-    return [a + b for a, b in zip(label, parts, strict=True)]
+        parts = [row.tobytes() for row in np.ascontiguousarray(X[keep]) + 0.0]
+    return [a + b for a, b in zip(target, parts, strict=True)]

@@ -6,22 +6,26 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
-from kernelopt.convex import Hinge, Problem, Simplex, Uniform
-from kernelopt.convex.solvers import choose
-from kernelopt.estimators.duplicates import Merged, merge
-from kernelopt.estimators.learned_kernel import LearnedKernel
-from kernelopt.kernels import KernelStack, Normalization, as_stack, check_gram, is_proven_psd, kernel_name, resolve
+from kernelopt.convex import (
+    Criterion,
+    HardMargin,
+    Hinge,
+    LagrangianSVM,
+    LeastSquares,
+    Logistic,
+    NuSVM,
+    SquaredHinge,
+)
+from kernelopt.estimators.base import KernelMachine
+from kernelopt.estimators.choices import make_criterion
 
-CRITERIA = {"hinge": Hinge}
-KERNEL_SETS = {"simplex": Simplex, "uniform": Uniform}
 
-
-class MKLClassifier(ClassifierMixin, BaseEstimator):
+class MKLClassifier(ClassifierMixin, KernelMachine):
     r"""Support vector machine whose kernel is a learned combination of base kernels.
 
     Solves, to a certified duality gap of `tol`,
@@ -169,11 +173,13 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
         -------
         self
         """
-        criterion, kernel_set = self._check_parameters()
+        self._check_limits()
+        criterion = self._criterion()
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         frame = X
-        X, y = self._validated(X, y)
+        X, y = self._validated(X, y, fitting=True)
+        check_classification_targets(y)
         w = _check_sample_weight(sample_weight, y, dtype=float, ensure_non_negative=True)
         self.classes_, label = np.unique(y, return_inverse=True)
         present = np.unique(label[w > 0])
@@ -182,148 +188,51 @@ class MKLClassifier(ClassifierMixin, BaseEstimator):
                 f"Classifier can't train when only one class is present: found {len(present)} class(es) among the "
                 f"{np.count_nonzero(w)} samples of positive weight, and at least two are needed"
             )
-        merged, stack = self._training_stack(X, label, w, frame)
-        self.normalization_ = Normalization.fit(stack, self.normalize, merged.weight)
-        class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=w)
-        distinct = label[merged.first]
         columns = [1] if len(self.classes_) == 2 else range(len(self.classes_))
-        problem = Problem(
-            self.normalization_.apply(stack),
-            np.where(distinct[:, None] == np.array(columns), 1.0, -1.0),
-            criterion,
-            kernel_set,
-            merged.weight * class_weight[distinct],
-        )
-        self.solver_ = choose(
-            self.solver,
-            problem,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            time_limit=self.time_limit,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        )
-        solution = self.solver_.solve(problem)
-        self.weights_ = solution.theta
-        self.kernel_names_ = list(stack.names)
-        centred = self.normalize == "center"
-        points = merged.first if self.kernels_ is None else X[merged.first] if centred else None
-        self.kernel_ = LearnedKernel(self.kernels_, self.weights_, self.normalization_, points)
-        self.certificate_, self.history_ = solution.certificate, solution.history
-        self.n_iter_ = max(1, solution.n_iter)
-        self.intercept_ = solution.intercept
-        support = np.flatnonzero(np.any(solution.beta != 0, axis=1))
-        self.support_ = merged.first[support]
-        self.dual_coef_ = solution.beta[support].T
-        self._support = support
-        self._support_X = None if self.kernels_ is None else X[self.support_]
+        Y = np.where(label[:, None] == np.array(columns), 1.0, -1.0)
+        class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=w)
+        self._learn(X, Y, label, w, criterion, factor=class_weight[label], frame=frame)
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X, split=False):
         """Return the values of the decision functions.
 
         Parameters
         ----------
         X : array of shape (n_new, d); with kernels="precomputed" a stack (n_new, n_train, M)
             New samples.
+        split : bool
+            Return the share of each kernel instead; with `intercept_` the shares add up to the whole.
 
         Returns
         -------
         ndarray of shape (n_new,) for two classes, else (n_new, n_classes)
+            With `split`, (n_new, M) or (n_new, M, n_classes).
         """
-        check_is_fitted(self)
-        X, _ = self._validated(X, None)
-        F = self.kernel_(X, self._support_X, index=self._support) @ self.dual_coef_.T + self.intercept_
-        return F[:, 0] if len(self.classes_) == 2 else F
+        F = self._values(X, split=split)
+        return F[..., 0] if len(self.classes_) == 2 else F
 
     def predict(self, X):
         """Return the label of each new sample: the task with the largest value wins."""
-        F = self.decision_function(X)
-        return self.classes_[(F > 0).astype(int) if F.ndim == 1 else F.argmax(axis=1)]
+        winner = _winner(self.decision_function(X))
+        return self.classes_[winner]
 
-    def _check_parameters(self):
-        for name, value, known in (
-            ("criterion", self.criterion, CRITERIA),
-            ("kernel_set", self.kernel_set, KERNEL_SETS),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, found {value!r}")
-        if not self.tol > 0:
-            raise ValueError(f"tol must be positive, found {self.tol!r}")
-        if not self.max_iter >= 1:
-            raise ValueError(f"max_iter must be at least 1, found {self.max_iter!r}")
-        return CRITERIA[self.criterion](C=self.C), KERNEL_SETS[self.kernel_set]()
+    def _criterion(self) -> Criterion:
+        known = {
+            "hinge": lambda: Hinge(C=self.C),
+            "squared_hinge": lambda: SquaredHinge(C=self.C),
+            "hard_margin": HardMargin,
+            "logistic": lambda: Logistic(C=self.C),
+            "lagrangian": lambda: LagrangianSVM(C=self.C),
+            "nu_svm": lambda: NuSVM(nu=self.nu),
+            "least_squares": lambda: LeastSquares(lam=1 / Hinge(C=self.C).C),  # the hinge refuses a bad C
+        }
+        return make_criterion(self.criterion, known, _for_labels, "classification")
 
-    @property
-    def _precomputed(self) -> bool:
-        return isinstance(self.kernels, str) and self.kernels == "precomputed"
 
-    def _validated(self, X, y):
-        """Validate X (and y, when fitting); a precomputed X comes back as a `KernelStack`."""
-        fitting = y is not None
-        if not self._precomputed:
-            options: dict[str, Any] = dict(accept_sparse="csr", dtype=np.float64)
-            if not fitting:
-                return validate_data(self, X, reset=False, **options), None
-            X, y = validate_data(self, X, y, **options)
-            check_classification_targets(y)
-            return X, y
-        n_samples = _num_samples(y) if fitting else None
-        listed = isinstance(X, list | tuple) and len(X) and all(isinstance(K, np.ndarray) and K.ndim == 2 for K in X)
-        if listed or isinstance(X, KernelStack) or getattr(X, "ndim", 2) > 2:
-            X = as_stack(X, n_samples)
-        if not isinstance(X, KernelStack):
-            options = dict(dtype="numeric", allow_nd=True)
-            X = validate_data(self, X, y, **options)[0] if fitting else validate_data(self, X, reset=False, **options)
-            X = as_stack(X, n_samples)
-        for name, K in zip(X.names, X.leading, strict=True):
-            if not np.isfinite(K).all():
-                raise ValueError(f"{name} of the stack contains NaN or infinity")
-        if fitting:
-            from sklearn.utils import check_consistent_length, column_or_1d
+def _for_labels(criterion: Criterion) -> bool:
+    return isinstance(criterion, LeastSquares) or (criterion.targets == "labels" and criterion.name != "fisher")
 
-            y = column_or_1d(y, warn=True)
-            check_classification_targets(y)
-            check_consistent_length(X, y)
-            self.n_features_in_ = X.shape[1]
-            self._n_kernels = X.n_kernels
-        elif X.shape[1:] != (self.n_features_in_, self._n_kernels):
-            raise ValueError(
-                f"a precomputed stack must have shape (n_new, n_train, M) = (any, {self.n_features_in_}, "
-                f"{self._n_kernels}) at predict, found {X.shape}: X has {X.shape[1]} features, but "
-                f"{type(self).__name__} is expecting {self.n_features_in_} features as input"
-            )
-        return X, y
 
-    def _training_stack(self, X, label, w, frame) -> tuple[Merged, KernelStack]:
-        """Evaluate the base kernels on the distinct samples of positive weight, through the gates."""
-        if self._precomputed:
-            self.kernels_ = None
-            keep = np.flatnonzero(w > 0)
-            stack = X if len(keep) == len(w) else X[np.ix_(keep, keep)]
-            checked = [
-                check_gram(K, name, up_to_constant=True) for name, K in zip(stack.names, stack.leading, strict=True)
-            ]
-            if any(new is not old for new, old in zip(checked, stack.leading, strict=True)):
-                stack = KernelStack(np.stack(checked), names=stack.names)
-            return Merged(keep, w[keep]), stack
-        merged = merge(X, label, w)
-        distinct = X[merged.first]
-        names = getattr(self, "feature_names_in_", None)
-        self.kernels_ = resolve(self.kernels, distinct, names, merged.weight, frame=frame)
-        stack = KernelStack.from_kernels(self.kernels_, distinct, sample_weight=merged.weight)
-        for k, kernel in enumerate(self.kernels_):
-            if not is_proven_psd(kernel):
-                name = f"the Gram matrix of kernel {kernel_name(kernel)!r}"
-                stack.leading[k] = check_gram(stack.leading[k], name, up_to_constant=True)
-        return merged, stack
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.pairwise = self._precomputed
-        tags.input_tags.three_d_array = self._precomputed
-        tags.input_tags.sparse = not self._precomputed
-        return tags
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "dual_coef_")
+def _winner(F: np.ndarray) -> np.ndarray:
+    return (F > 0).astype(int) if F.ndim == 1 else F.argmax(axis=1)
