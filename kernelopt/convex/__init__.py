@@ -24,6 +24,7 @@ from kernelopt.convex.criteria import (
 )
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import (
+    BoundedBall,
     FrobeniusBall,
     GroupBall,
     KernelSet,
@@ -38,6 +39,7 @@ from kernelopt.convex.sets import (
 
 __all__ = [
     "Alignment",
+    "BoundedBall",
     "Certificate",
     "ConvexLoss",
     "Criterion",

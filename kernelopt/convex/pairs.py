@@ -25,6 +25,10 @@ ADMITS: dict[type[s.KernelSet], tuple[tuple[type[c.Criterion], ...], str]] = {
         (*MARGINS, c.LeastSquares, c.KernelFisher),
         "weights of any sign need a criterion whose dual is a quadratic program with bounds on one side",
     ),
+    s.BoundedBall: (
+        (*MARGINS, c.LeastSquares, c.KernelFisher),
+        "a matrix with a parameter for each pair of points needs labels or targets on some of them",
+    ),
     s.FrobeniusBall: ((c.Alignment,), "the Frobenius norm of the kernel is the price that goes with alignment"),
 }
 
@@ -45,7 +49,7 @@ def check_pair(criterion: c.Criterion, kernel_set: s.KernelSet) -> None:
 
 
 def sees_balanced_only(criterion: c.Criterion, kernel_set: s.KernelSet) -> bool:
-    """Whether the problem never sees more of a kernel than v'Kv for v that sum to zero (an intercept absorbs the rest)."""
+    """Whether the problem sees no more of a kernel than v'Kv for v that sum to zero: an intercept absorbs the rest."""
     balanced = (
         c.Hinge,
         c.SquaredHinge,
@@ -58,4 +62,4 @@ def sees_balanced_only(criterion: c.Criterion, kernel_set: s.KernelSet) -> bool:
         c.ConvexLoss,
     )
     intercept = type(criterion) in balanced or (isinstance(criterion, c.LeastSquares) and criterion.intercept)
-    return intercept and not isinstance(kernel_set, s.PSDSpan | s.TraceBudget)
+    return intercept and not isinstance(kernel_set, s.PSDSpan | s.TraceBudget | s.BoundedBall)

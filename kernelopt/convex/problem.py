@@ -127,13 +127,16 @@ class Problem:
 
     def train_matrix(self, theta: np.ndarray) -> np.ndarray:
         """Return K(theta) on the training points."""
-        return self.kernels.mix(theta)[: self.n_train, : self.n_train]
+        return self.kernel_set.matrix(theta, self.kernels)[: self.n_train, : self.n_train]
 
     def products(self, V: np.ndarray) -> np.ndarray:
         """Return K_k V on the training points, shape (M, n, k), for coefficients V on the training points."""
+        return self.kernels.products(self.padded(V))[:, : self.n_train]
+
+    def padded(self, V: np.ndarray) -> np.ndarray:
+        """Return V with zeros on the unlabelled points."""
         extra = self.kernels.n_samples - self.n_train
-        padded = np.vstack([V, np.zeros((extra, V.shape[1]))]) if extra else V
-        return self.kernels.products(padded)[:, : self.n_train]
+        return np.vstack([V, np.zeros((extra, V.shape[1]))]) if extra else V
 
     def quadratics(self, V: np.ndarray, products: np.ndarray | None = None) -> np.ndarray:
         r"""Return :math:`\tfrac12 \langle K_k, V V^\top \rangle` for each kernel."""
@@ -156,8 +159,8 @@ class Problem:
 
     def dual(self, a: np.ndarray, witness: Any = None, q: np.ndarray | None = None) -> float:
         """Return a lower bound of the optimum from any feasible a."""
-        q = self.quadratics(self.criterion.V(a, self.Y)) if q is None else q
-        return self.criterion.phi(a, self.Y, self.w) - self.kernel_set.support(q, self.kernels, witness)
+        V = self.padded(self.criterion.V(a, self.Y))
+        return self.criterion.phi(a, self.Y, self.w) - self.kernel_set.support_at(V, self.kernels, q, witness)
 
     def certify(self, solution: Solution) -> Certificate:
         """Prove a solution from its numbers alone: both bounds at projections, products made afresh."""

@@ -173,8 +173,11 @@ class ConvexLoss(Criterion):
         """Find where the slope in b changes its sign."""
         out = []
         for f, y in zip(F.T, Y.T, strict=True):
-            r = y - f
-            out.append(slope_root(lambda b, f=f, y=y: float(w @ self.psi.slope(y, f + b)), r.min() - 1, r.max() + 1))
+
+            def slope(b: float, f=f, y=y) -> float:
+                return float(w @ self.psi.slope(y, f + b))
+
+            out.append(slope_root(slope, float((y - f).min()) - 1, float((y - f).max()) + 1))
         return np.array(out)
 
     def program(self, y, w):

@@ -59,12 +59,14 @@ class Logistic(Margin):
 
     def best_intercept(self, F, Y, w):
         """Find where the slope in b vanishes."""
-        return np.array(
-            [
-                slope_root(lambda b, f=f, y=y: -float(np.sum(w * y * expit(-y * (f + b)))), *_reach(f))
-                for f, y in zip(F.T, Y.T, strict=True)
-            ]
-        )
+        out = []
+        for f, y in zip(F.T, Y.T, strict=True):
+
+            def slope(b: float, f=f, y=y) -> float:
+                return -float(np.sum(w * y * expit(-y * (f + b))))
+
+            out.append(slope_root(slope, -float(f.max()) - 1, -float(f.min()) + 1))
+        return np.array(out)
 
     def program(self, y, w):
         """Return the dual of one column; the entropy keeps x inside the box by itself."""
@@ -75,7 +77,3 @@ class Logistic(Margin):
 
         curve = Curve(value, lambda x: np.log((u - x) / x), lambda x: -u / (x * (u - x)))
         return box(y, np.zeros(len(y)), u, y, curve=curve)
-
-
-def _reach(f: np.ndarray) -> tuple[float, float]:
-    return -float(f.max()) - 1.0, -float(f.min()) + 1.0

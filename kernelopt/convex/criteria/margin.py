@@ -116,7 +116,7 @@ class SquaredHinge(Margin):
 
     .. math::
         \omega(K) = \min_{f, b} \tfrac12 \|f\|_K^2 + \tfrac{C}{2} \sum_i w_i (1 - y_i (f(x_i) + b))_+^2
-                  = \max_{a \ge 0,\; y^\top a = 0} \mathbf{1}^\top a - \sum_i \frac{a_i^2}{2 C w_i} - \tfrac12 v^\top K v
+            = \max_{a \ge 0,\; y^\top a = 0} \mathbf{1}^\top a - \sum_i \frac{a_i^2}{2 C w_i} - \tfrac12 v^\top K v
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class LagrangianSVM(SquaredHinge):
 
     .. math::
         \omega(K) = \min_{f, b} \tfrac12 \|f\|_K^2 + \tfrac12 b^2 + \tfrac{C}{2} \sum_i w_i (1 - y_i (f(x_i) + b))_+^2
-           = \max_{a \ge 0} \mathbf{1}^\top a - \sum_i \frac{a_i^2}{2 C w_i} - \tfrac12 (y^\top a)^2 - \tfrac12 v^\top K v
+         = \max_{a \ge 0} \mathbf{1}^\top a - \sum_i \frac{a_i^2}{2 C w_i} - \tfrac12 (y^\top a)^2 - \tfrac12 v^\top K v
 
     The dual has no balance, only a >= 0, and :math:`b = y^\top a`. Equation (29) of Ong, Smola, Williamson (2005),
     whose mean loss means :math:`C = 2/(\lambda m)`, and whose ridge should read :math:`\lambda m / 2`.

@@ -80,8 +80,27 @@ class DualProgram:
         return (g[self.sample].T * self.sign).T
 
 
+def stacked(programs: list[DualProgram]) -> DualProgram:
+    """Return several programs as one, for kernels that couple their columns; all have the same samples."""
+    first, n = programs[0], programs[0].n
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(p, name) for p in programs])
+
+    rows = [len(p.rows) for p in programs]
+    E = np.zeros((sum(rows), len(first.p) * len(programs)))
+    for c, p in enumerate(programs):
+        E[c * rows[0] : (c + 1) * rows[0], c * len(p.p) : (c + 1) * len(p.p)] = p.rows
+    sample = np.concatenate([p.sample + c * n for c, p in enumerate(programs)])
+    names = ("sign", "p", "d", "lower", "upper")
+    more = {name: joined(name) for name in ("total", "soft", "intercept")}
+    return DualProgram(
+        sample, *(joined(name) for name in names), rows=E, unit=first.unit, constant=first.constant, **more
+    )
+
+
 def box(
-    sign: np.ndarray, p: np.ndarray, upper: np.ndarray, rows: np.ndarray, *, n: int = 0, **more: Any
+    sign: np.ndarray, p: np.ndarray, upper: np.ndarray | float, rows: np.ndarray, *, n: int = 0, **more: Any
 ) -> DualProgram:
     """Return a program with 0 <= x <= upper; with N = 2 n, the halves of x belong to the same n samples.
 
@@ -90,7 +109,7 @@ def box(
     N, rows = len(sign), np.atleast_2d(np.asarray(rows, dtype=float))
     defaults: dict[str, Any] = {"d": 0.0, "lower": 0.0, "total": 0.0, "soft": 0.0, "intercept": 1.0}
     lengths = {"d": N, "lower": N, "total": len(rows), "soft": len(rows), "intercept": len(rows)}
-    full = {
+    full: dict[str, Any] = {
         key: np.broadcast_to(np.asarray(more.pop(key, value), dtype=float), (lengths[key],))
         for key, value in defaults.items()
     }

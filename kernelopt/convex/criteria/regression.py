@@ -68,6 +68,8 @@ class LeastSquares(Criterion):
 
     def loss(self, F, b, Y, w):
         """Return the weighted sum of the squares; without a ridge, infinity unless F + b meets Y up to rounding."""
+        if not self.intercept and np.any(b != 0):
+            return np.inf
         residual = Y - F - b
         if self.lam == 0:
             return 0.0 if np.abs(residual).max() <= 1e-9 * max(float(np.abs(Y).max()), 1e-300) else np.inf

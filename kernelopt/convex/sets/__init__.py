@@ -1,6 +1,7 @@
 """Kernel sets: which kernels are admitted."""
 
 from kernelopt.convex.sets.base import KernelSet
+from kernelopt.convex.sets.bounded_ball import BoundedBall
 from kernelopt.convex.sets.frobenius import FrobeniusBall
 from kernelopt.convex.sets.groups import GroupBall
 from kernelopt.convex.sets.lp_ball import LpBall, SquaredLp
@@ -11,6 +12,7 @@ from kernelopt.convex.sets.simplex import Simplex, TraceBudget
 from kernelopt.convex.sets.uniform import Uniform
 
 __all__ = [
+    "BoundedBall",
     "FrobeniusBall",
     "GroupBall",
     "KernelSet",

@@ -42,6 +42,18 @@ class KernelSet(ABC):
     def support(self, q: np.ndarray, kernels: StoredKernels, witness: Any = None) -> float:
         r"""Return an upper bound of :math:`R^* = \sup_\theta \theta^\top q - R(\theta)`."""
 
+    def matrix(self, theta: np.ndarray, kernels: StoredKernels) -> np.ndarray:
+        """Return K(theta) on all points."""
+        return kernels.mix(theta)
+
+    def support_at(
+        self, V: np.ndarray, kernels: StoredKernels, q: np.ndarray | None = None, witness: Any = None
+    ) -> float:
+        r"""Return an upper bound of :math:`R^*(\tfrac12 V V^\top)`, for V on all points; q where it is known."""
+        if q is None:
+            q = 0.5 * np.einsum("ic,kic->k", V, kernels.products(V))
+        return self.support(q, kernels, witness)
+
     @abstractmethod
     def program(self, kernels: StoredKernels) -> WeightProgram:
         """Return the set as a program that a general solver can read."""

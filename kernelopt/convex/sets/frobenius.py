@@ -9,6 +9,7 @@ from scipy import linalg
 
 from kernelopt.convex.sets.base import KernelSet
 from kernelopt.convex.sets.program import Smooth, WeightProgram
+from kernelopt.convex.sets.psd_span import ROUNDING, into_cone
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,15 @@ class FrobeniusBall(KernelSet):
         return 1 / (kernels.n_kernels * np.maximum(norms, 1e-300))
 
     def project(self, theta, kernels, witness=None):
-        """Cut off negative weights, or scale away what is not semidefinite."""
+        """Cut off negative weights, or move towards positive ones until no eigenvalue is negative."""
         unit = max(float(np.abs(theta).max()), 1e-300)
         if not self.free_sign:
             return np.maximum(theta, 0.0), max(0.0, float(-theta.min())) / unit
-        K = kernels.mix(theta)
-        lacking = -float(linalg.eigvalsh(K, subset_by_index=[0, 0])[0])
-        return theta, max(0.0, lacking) / max(float(np.trace(K)), 1e-300)
+        size = float(np.abs(theta) @ kernels.traces)
+        lacking = -float(linalg.eigvalsh(kernels.mix(theta), subset_by_index=[0, 0])[0])
+        start = self.start(kernels)
+        inside = into_cone(theta, start * (unit / start.max()), kernels, ROUNDING * size)
+        return inside, max(0.0, lacking) / max(size, 1e-300)
 
     def R(self, theta, kernels):
         """Return half the squared norm."""
@@ -72,8 +75,9 @@ class FrobeniusBall(KernelSet):
     def support(self, q, kernels, witness=None):
         r"""Return a bound from any u with :math:`M u \ge q` (u = witness, scaled until it is so).
 
-        For then :math:`\theta^\top q - \tfrac12 \theta^\top M \theta \le \theta^\top M u - \tfrac12 \theta^\top M \theta
-        \le \tfrac12 u^\top M u`. With free signs Z >= 0 takes up the difference, and is the witness.
+        For then :math:`\theta^\top q - \tfrac12 \theta^\top M \theta \le
+        \theta^\top M u - \tfrac12 \theta^\top M \theta \le \tfrac12 u^\top M u`. With free signs Z >= 0 takes
+        up the difference, and is the witness.
         """
         M = self.inner_products(kernels)
         if self.free_sign:

@@ -23,7 +23,7 @@ class PSDSpan(KernelSet):
     learned matrix says nothing about other points, unless the weights happen to be nonnegative.
 
     The support function is a semidefinite program. Its dual gives the bound: for any :math:`Z \succeq 0` and t with
-    :math:`\langle K_k, Z \rangle + q_k = t \operatorname{tr} K_k` it is at most tc; the witness is Z, and is made to fit.
+    :math:`\langle K_k, Z \rangle + q_k = t \operatorname{tr} K_k` it is at most tc; the witness is Z, made to fit.
 
     Parameters
     ----------
@@ -38,6 +38,10 @@ class PSDSpan(KernelSet):
     trace: float | None = None
     name = "psd_span"
 
+    def __post_init__(self):
+        if self.trace is not None and not 0 < self.trace < np.inf:
+            raise ValueError(f"trace must be positive and finite, found {self.trace!r}")
+
     def budget(self, kernels) -> float:
         """Return c."""
         return float(kernels.traces.mean()) if self.trace is None else self.trace
@@ -51,18 +55,11 @@ class PSDSpan(KernelSet):
         c, centre = self.budget(kernels), self.start(kernels)
         trace = float(theta @ kernels.traces)
         violation = abs(trace / c - 1)
-        theta = theta * (c / trace) if violation > 0 and trace > 0 else theta
-        smallest = _smallest(kernels.mix(theta))
-        violation = max(violation, -smallest / c)
-        share = 0.0
-        if smallest < -ROUNDING * c:
-            low, high = 0.0, 1.0
-            for _ in range(40):
-                share = 0.5 * (low + high)
-                inside = _smallest(kernels.mix((1 - share) * theta + share * centre)) >= -ROUNDING * c
-                low, high = (low, share) if inside else (share, high)
-            share = high
-        return (1 - share) * theta + share * centre, max(0.0, violation)
+        if trace <= 0:
+            return centre, violation
+        theta = theta * (c / trace) if violation > 0 else theta
+        violation = max(violation, -_smallest(kernels.mix(theta)) / c)
+        return into_cone(theta, centre, kernels, ROUNDING * c), violation
 
     def support(self, q, kernels, witness=None):
         """Return t c for the witness, made to fit."""
@@ -86,6 +83,18 @@ class PSDSpan(KernelSet):
         """Return the semidefinite program."""
         rows = kernels.traces[None] / self.budget(kernels)
         return WeightProgram(self.start(kernels), False, rows, np.ones(1), semidefinite=True)
+
+
+def into_cone(theta: np.ndarray, inside: np.ndarray, kernels, slack: float) -> np.ndarray:
+    """Move weights towards those of a semidefinite matrix, until no eigenvalue is below minus `slack`."""
+    if _smallest(kernels.mix(theta)) >= -slack:
+        return theta
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        share = 0.5 * (low + high)
+        reached = _smallest(kernels.mix((1 - share) * theta + share * inside)) >= -slack
+        low, high = (low, share) if reached else (share, high)
+    return (1 - high) * theta + high * inside
 
 
 def _smallest(K: np.ndarray) -> float:

@@ -61,8 +61,6 @@ class RadiusBall(KernelSet):
 
 
 def _simplex(b, n: int) -> np.ndarray:
-    """Return b as nonnegative numbers that add up to one; equal ones where none is given."""
-    if b is None:
-        return np.full(n, 1 / n)
-    b = np.maximum(np.asarray(b, dtype=float), 0.0)
-    return b / b.sum()
+    """Return b as nonnegative numbers that add up to one; equal ones where none is given or left."""
+    b = np.zeros(n) if b is None else np.maximum(np.asarray(b, dtype=float), 0.0)
+    return b / b.sum() if b.sum() > 0 else np.full(n, 1 / n)

@@ -61,6 +61,10 @@ class TraceBudget(KernelSet):
     c: float | None = None
     name = "trace"
 
+    def __post_init__(self):
+        if self.c is not None and not 0 < self.c < np.inf:
+            raise ValueError(f"c must be positive and finite, found {self.c!r}")
+
     def _budget(self, kernels) -> float:
         return float(kernels.traces.sum()) if self.c is None else self.c
 

@@ -12,7 +12,9 @@ from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.convex.certificate import Certificate
+from kernelopt.convex.criteria.program import stacked
 from kernelopt.convex.problem import Problem, Solution
+from kernelopt.convex.sets import BoundedBall
 from kernelopt.convex.solvers.newton_blocks import Centre, Column, Span
 from kernelopt.convex.solvers.weight_blocks import Weights
 from kernelopt.errors import SolverError, UnboundedError
@@ -28,8 +30,8 @@ class InteriorPoint:
     r"""Newton's method on the saddle point itself, weights and dual variables together.
 
     All inequalities (bounds of the dual variables, signs of the weights, norm balls, the semidefinite cone, the
-    enclosing ball) get barriers with one parameter, which Mehrotra's predictor and corrector drive to zero. A step costs
-    one Cholesky factor of the mixed kernel per column of the dual (and one for a semidefinite or radius constraint)
+    enclosing ball) get barriers with one parameter, which Mehrotra's predictor and corrector drive to zero. A step
+    costs one Cholesky factor of the mixed kernel per column of the dual (and one for a semidefinite or radius constraint)
     and one system of the size of the weights, whose matrix for :math:`K(\mu) \succeq 0` is
     :math:`\operatorname{tr}(K_j K^{-1} K_k Z)` (the HKM direction). The number of steps hardly depends on C,
     duplicates or scaling: between ten and thirty.
@@ -67,15 +69,21 @@ class _Run:
     def __init__(self, solver: InteriorPoint, problem: Problem):
         self.solver, self.problem, self.clock = solver, problem, time.perf_counter()
         criterion, kernel_set, kernels = problem.criterion, problem.kernel_set, problem.kernels
-        program = kernel_set.program(kernels)
-        self.span = Span.of(kernels) if program.semidefinite else None
-        self.centre = Centre(kernels.n_samples) if program.radius else None
-        self.weights = None if kernel_set.fixed else Weights(program, self.span)
-        self.theta = program.start
-        K = kernels.mix(self.theta)
+        self.ball = kernel_set if isinstance(kernel_set, BoundedBall) else None
+        self.span = self.centre = self.weights = None
+        if self.ball is None:
+            program = kernel_set.program(kernels)
+            self.span = Span.of(kernels) if program.semidefinite else None
+            self.centre = Centre(kernels.n_samples) if program.radius else None
+            self.weights = None if kernel_set.fixed else Weights(program, self.span)
+        self.theta = kernel_set.start(kernels)
+        K = kernel_set.matrix(self.theta, kernels)
         n = problem.n_train
         size = max(float(np.trace(K)) / len(K) - float(K.mean()), 1e-3 * float(np.trace(K)) / len(K)) or 1.0
-        self.columns = [Column(criterion.program(y, problem.w), size) for y in problem.Y.T]
+        programs = [criterion.program(y, problem.w) for y in problem.Y.T]
+        if self.ball is not None:
+            programs = [stacked(programs)]
+        self.columns = [Column(program, size) for program in programs]
         V = self.V()
         objective = max(
             float(np.sum(V * (K[:n, :n] @ V))), *(float(np.abs(c.program.p) @ np.abs(c.x)) for c in self.columns)
@@ -84,7 +92,8 @@ class _Run:
         for block in self.blocks:
             block.warm(objective)
         self.best: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
-        self.dual, self.a, self.witness = -np.inf, np.zeros(problem.Y.shape), None
+        self.dual, self.a = -np.inf, np.zeros(problem.Y.shape)
+        self.witness: np.ndarray | None = None
         self.history: list[dict[str, Any]] = []
         self.last = 1.0
 
@@ -97,7 +106,7 @@ class _Run:
         return self.moving + ([self.weights] if self.weights is not None else [])
 
     def V(self) -> np.ndarray:
-        return np.column_stack([c.v for c in self.columns])
+        return np.concatenate([c.v for c in self.columns]).reshape(self.problem.Y.shape[::-1]).T
 
     def solution(self) -> Solution:
         stopped: str | None = "max_iter was reached"
@@ -134,6 +143,9 @@ class _Run:
         n, V = problem.n_train, self.V()
         if self.weights is not None:
             self.theta = self.weights.theta
+        if self.ball is not None:
+            response = self.ball.respond(problem.padded(V), kernels)
+            self.theta = response.K
         gap = self.record(V)
         if gap <= 0.9 * self.solver.tol:
             return None
@@ -141,11 +153,16 @@ class _Run:
             return "time_limit was reached"
         if len(self.history) > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
             return f"the bounds stood still for {PATIENCE} iterations"
-        K, products = kernels.mix(self.theta), problem.products(V)
+        K, products = problem.kernel_set.matrix(self.theta, kernels), problem.products(V)
         q = problem.quadratics(V, products)
         try:
+            if self.ball is not None:
+                k = V.shape[1]
+                train = np.concatenate([np.arange(n) + c * len(K) for c in range(k)])
+                bend = response.curvature(problem.padded(V))[np.ix_(train, train)]
+                self.columns[0].prepare(np.kron(np.eye(k), K[:n, :n]), np.zeros((n * k, 0)), bend)
             for c, column in enumerate(self.columns):
-                if not column.fixed:
+                if not column.fixed and self.ball is None:
                     P = np.zeros((n, 0)) if self.weights is None else products[:, :, c].T
                     column.prepare(K[:n, :n], P)
             if self.centre is not None:
@@ -190,12 +207,10 @@ class _Run:
         beta = criterion.V(a, problem.Y)
         witness = self.span.witness if self.span is not None else self.centre.weights if self.centre else None
         theta, _ = problem.kernel_set.project(self.theta, problem.kernels, witness)
-        products = problem.products(beta)
-        q = problem.quadratics(beta, products)
-        dual = problem.dual(a, witness, q)
+        dual = problem.dual(a, witness)
         if dual > self.dual:
             self.dual, self.a, self.witness = dual, a, witness
-        F = np.tensordot(theta, products, 1)
+        F = problem.train_matrix(theta) @ beta
         b = criterion.best_intercept(F, problem.Y, problem.w)
         factors, _ = criterion.rescale(F, b, problem.Y)
         if np.isfinite(factors).all():
@@ -203,7 +218,7 @@ class _Run:
             primal = problem.primal(theta, beta, b)
             if self.best is None or primal < self.best[0]:
                 self.best = (primal, theta.copy(), beta, b)
-        self.refuse_unbounded(a, q, witness)
+        self.refuse_unbounded(a, witness)
         bounds = Certificate(self.best[0] if self.best else np.inf, self.dual, 0.0, problem.scale)
         gap = bounds.gap if np.isfinite(bounds.primal) and np.isfinite(bounds.dual) else np.inf
         seconds = time.perf_counter() - self.clock
@@ -218,13 +233,14 @@ class _Run:
             )
         return gap
 
-    def refuse_unbounded(self, a: np.ndarray, q: np.ndarray, witness: Any) -> None:
+    def refuse_unbounded(self, a: np.ndarray, witness: Any) -> None:
         """Raise an error when a multiple of the present dual point proves that the optimum is beyond reason."""
         problem = self.problem
         if problem.criterion.name != "hard_margin" or np.isfinite(self.best[0] if self.best else np.inf):
             return
         total = float(a.sum())
-        bound = total**2 / (4 * max(problem.kernel_set.support(q, problem.kernels, witness), 1e-300))
+        support = total - problem.dual(a, witness)
+        bound = total**2 / (4 * max(support, 1e-300))
         if bound > HOPELESS * problem.scale:
             raise UnboundedError(
                 f"no hyperplane separates the classes for any kernel of the set: the hard margin of "

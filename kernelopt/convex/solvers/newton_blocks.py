@@ -41,6 +41,10 @@ def steps_to_zero(values: np.ndarray, direction: np.ndarray) -> float:
 class Column:
     """One column of dual variables x with the multipliers of its bounds and of its rows."""
 
+    dx: np.ndarray
+    dz_low: np.ndarray
+    dz_high: np.ndarray
+
     def __init__(self, program: DualProgram, size: float):
         self.program = g = program
         self.fixed = bool(np.all(g.lower == g.upper))
@@ -85,8 +89,8 @@ class Column:
         """Return the sum of the products of slacks and multipliers."""
         return 0.0 if self.fixed else float(self.z_low @ self.low + self.z_high @ self.high)
 
-    def prepare(self, K: np.ndarray, P: np.ndarray) -> None:
-        """Factor the Newton matrix at K(theta); P holds the products K_k v, shape (n, M)."""
+    def prepare(self, K: np.ndarray, P: np.ndarray, extra: np.ndarray | float = 0.0) -> None:
+        """Factor the Newton matrix at K(theta); P holds the products K_k v, shape (n, M), `extra` more curvature."""
         g = self.program
         self.P = P
         Kv = K @ self.v
@@ -101,7 +105,7 @@ class Column:
             self.G = self.D
         else:
             self.G = 1 / np.bincount(g.sample, 1 / self.D, minlength=g.n)
-        self.L = cholesky(K + np.diag(self.G))
+        self.L = cholesky(K + extra + np.diag(self.G))
         m = P.shape[1]
         answered = self.apply(np.column_stack([g.back(P), g.rows.T]))
         self.XP, self.XE = answered[0][:, :m], answered[0][:, m:]
@@ -185,6 +189,8 @@ class Centre:
     """
 
     fixed = False
+    dx: np.ndarray
+    dz: np.ndarray
 
     def __init__(self, n: int):
         self.beta, self.z = np.full(n, 1.0 / n), np.zeros(n)
@@ -254,6 +260,10 @@ class Span:
 
     basis: np.ndarray
     matrices: np.ndarray
+
+    def __post_init__(self):
+        self.dX: np.ndarray
+        self.dZ: np.ndarray
 
     @classmethod
     def of(cls, kernels, cut: float = 1e-12) -> Span:

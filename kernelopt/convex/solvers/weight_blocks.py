@@ -22,6 +22,11 @@ class Weights:
     leaves (for p = 2 they are the barrier of the second-order cone).
     """
 
+    dy: np.ndarray
+    ds: np.ndarray
+    dslack: np.ndarray
+    dz: np.ndarray
+
     def __init__(self, program: WeightProgram, span: Span | None):
         self.program, self.span, self.M, self.groups = program, span, len(program.start), program.groups
         G = len(self.groups)

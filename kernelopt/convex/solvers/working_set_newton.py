@@ -173,6 +173,7 @@ class _Run:
         """Solve the machines at mu, and keep what improves a bound."""
         problem = self.problem
         K = problem.kernels.mix(mu)
+        assert isinstance(problem.criterion, Hinge)
         upper = problem.criterion.upper(problem.w)
         machines = Parallel(n_jobs=self.solver.n_jobs, prefer="threads")(
             delayed(solve_svm)(K, y, upper, self.svm_tol) for y in problem.Y.T
