@@ -10,6 +10,11 @@ __version__ = "0.1.0"
 
 _HOME = {
     "MKLClassifier": "kernelopt.estimators.mkl",
+    "MKLRegressor": "kernelopt.estimators.regression",
+    "MKLOneClass": "kernelopt.estimators.novelty",
+    "SDPKernelClassifier": "kernelopt.estimators.sdp",
+    "KernelFisherClassifier": "kernelopt.estimators.fisher",
+    "AlignmentMKL": "kernelopt.estimators.alignment",
     "ConvNetClassifier": "kernelopt.estimators.convnet",
     "FilterBank": "kernelopt.estimators.filter_bank",
     "NetworkMKLClassifier": "kernelopt.estimators.bridges",

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_y, _num_samples, check_is_fitted, validate_data
 
-from kernelopt.convex import Criterion, GroupBall, KernelSet, Problem, Solution
+from kernelopt.convex import Certificate, Criterion, GroupBall, KernelSet, OneClass, Problem, Solution, TraceBudget
 from kernelopt.convex.pairs import check_pair, sees_balanced_only
 from kernelopt.convex.solvers import choose
 from kernelopt.estimators.choices import check_kernel_set, make_kernel_set
@@ -38,6 +38,7 @@ class KernelMachine(BaseEstimator):
     time_limit: float | None
     n_jobs: int | None
     verbose: int
+    certificate_: Certificate | None
 
     # ---- what comes in -----------------------------------------------------------------------------------------------
 
@@ -51,13 +52,13 @@ class KernelMachine(BaseEstimator):
         if not self.max_iter >= 1:
             raise ValueError(f"max_iter must be at least 1, found {self.max_iter!r}")
 
-    def _validated(self, X, y=None, *, fitting: bool, **target):
-        """Return X, validated (a precomputed one as a `KernelStack`), and y.
-
-        `target` goes to scikit-learn's ``check_X_y``: `multi_output`, `y_numeric`.
-        """
+    def _validated(self, X, y=None, *, fitting: bool, multi_output=False, y_numeric=False, min_samples: int = 1):
+        """Return X, validated (a precomputed one as a `KernelStack`), and y; options as in scikit-learn."""
+        target = {"multi_output": multi_output, "y_numeric": y_numeric}
         if not self._precomputed:
-            options: dict[str, Any] = dict(accept_sparse="csr", dtype=np.float64, reset=fitting)
+            options: dict[str, Any] = dict(
+                accept_sparse="csr", dtype=np.float64, reset=fitting, ensure_min_samples=min_samples
+            )
             if y is None:
                 return validate_data(self, X, **options), None
             return validate_data(self, X, y, **options, **target)
@@ -127,7 +128,10 @@ class KernelMachine(BaseEstimator):
         merged = self._distinct(X, keys, w, frame)
         kernel_set = make_kernel_set(self.kernel_set, self.p, self.kernels_)
         check_pair(criterion, kernel_set)
-        stack = self._training_stack(X, merged, up_to_constant=sees_balanced_only(criterion, kernel_set))
+        # The dual variables of one class add up to one, so a constant on all entries changes nothing but the value.
+        one_class = isinstance(criterion, OneClass) and not isinstance(kernel_set, TraceBudget)
+        loose = one_class or sees_balanced_only(criterion, kernel_set)
+        stack = self._training_stack(X, merged, up_to_constant=loose)
         self.normalization_ = Normalization.fit(stack, self.normalize, merged.weight)
         weight = merged.weight if factor is None else merged.weight * factor[merged.first]
         solution = self._solve(stack, Y[merged.first], weight, criterion, kernel_set)
@@ -144,13 +148,6 @@ class KernelMachine(BaseEstimator):
                 kernel_set = replace(kernel_set, groups=tuple(kernel_set.groups[k] for k in useful))
         criterion.check(Y, w)
         problem = Problem(normalization.apply(stack), Y, criterion, kernel_set, w)
-        solution = self._chosen(problem).solve(problem)
-        theta = np.zeros(len(self.normalization_.scale))
-        theta[useful] = solution.theta
-        return replace(solution, theta=theta)
-
-    def _chosen(self, problem: Problem):
-        """Return the solver for a problem, and keep it as `solver_`."""
         self.solver_ = choose(
             self.solver,
             problem,
@@ -160,7 +157,13 @@ class KernelMachine(BaseEstimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
-        return self.solver_
+        solution = self._answer(problem)
+        theta = np.zeros(len(self.normalization_.scale))
+        theta[useful] = solution.theta
+        return replace(solution, theta=theta)
+
+    def _answer(self, problem: Problem) -> Solution:
+        return self.solver_.solve(problem)
 
     def _keep(self, X, merged: Merged, stack: KernelStack, solution: Solution) -> None:
         """Set the attributes that a solution gives."""

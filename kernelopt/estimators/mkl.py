@@ -15,6 +15,7 @@ from kernelopt.convex import (
     Criterion,
     HardMargin,
     Hinge,
+    KernelSet,
     LagrangianSVM,
     LeastSquares,
     Logistic,
@@ -22,20 +23,21 @@ from kernelopt.convex import (
     SquaredHinge,
 )
 from kernelopt.estimators.base import KernelMachine
+from kernelopt.estimators.calibration import cross_fitted_temperature, probabilities
 from kernelopt.estimators.choices import make_criterion
 
 
 class MKLClassifier(ClassifierMixin, KernelMachine):
-    r"""Support vector machine whose kernel is a learned combination of base kernels.
+    r"""Classifier whose kernel is a learned combination of base kernels.
 
     Solves, to a certified duality gap of `tol`,
 
     .. math::
-        \min_{\mu \in \mathcal{M}} \omega(K(\mu)), \quad K(\mu) = \sum_k \mu_k K_k / s_k, \quad
-        \omega(K) = \sum_c \min_{f, b} \tfrac12 \|f\|_K^2 + C \sum_i w_i (1 - y_{ic} (f(x_i) + b))_+
+        \min_{\mu \in \mathcal{M}} R(\mu) + \omega(K(\mu)), \quad K(\mu) = \sum_k \mu_k K_k / s_k, \quad
+        \omega(K) = \sum_c \min_{f, b} \tfrac12 \|f\|_K^2 + C \sum_i w_i\, \ell(y_{ic} (f(x_i) + b))
 
     over the binary task, or over all one-against-rest tasks c, which then share one kernel. It is jointly
-    convex in the weights and the machines [lanckriet2004]_ [sonnenburg2006]_.
+    convex in the weights and the machines [lanckriet2004]_ [sonnenburg2006]_ [kloft2011]_.
 
     Parameters
     ----------
@@ -44,17 +46,28 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
         callables ``k(X, Z)``, of scikit-learn's pairwise kernels by name, of its Gaussian-process kernels, or triples
         ``(name, kernel, columns)``; a function ``X -> list`` of such (see `kernelopt.kernels.resolve`); or
         "precomputed", and then X is a `KernelStack` or an array (n, n, M) with the kernel last.
-    criterion : {"hinge"}, default="hinge"
-        What makes a kernel good.
-    kernel_set : {"simplex", "uniform"}, default="simplex"
-        Which combinations are admitted: nonnegative weights that add up to one over the normalised
-        kernels, or their plain average (the baseline: nothing is learned but the machine).
+    criterion : str or Criterion, default="hinge"
+        What makes a kernel good: "hinge" (as ``SVC``), "squared_hinge", "logistic", "lagrangian" (squared hinge, with
+        the intercept penalised), "least_squares" (on targets -1 and 1, with the ridge :math:`\lambda = 1/C`), "nu_svm"
+        (as ``NuSVC``), "hard_margin" (no C: raises `UnboundedError` where nothing separates the classes; with
+        ``kernels.white()`` among the kernels it learns C, as its weight in `weights_`); or an instance from
+        `kernelopt.convex`, whose own parameters count then.
+    kernel_set : str or KernelSet, default="simplex"
+        Which combinations are admitted, all of nonnegative weights of the normalised kernels: "simplex" (they add up to
+        one: few kernels keep weight), "uniform" (plain average: nothing is learned but the machine), "lp" (their p-norm
+        is at most one), "squared_lp" (half the square of their p-norm is paid), "groups" (p-norm within the
+        kernels on the same columns, sum over these groups), "radius" (all points in a ball of radius one), "trace" (the
+        trace of the sum of the kernels is shared out); or an instance from `kernelopt.convex`.
+    p : float, default=2.0
+        Norm of the sets "lp", "squared_lp" and "groups".
     C : float, default=1.0
-        Weight of the *sum* of the hinge losses, as in ``sklearn.svm.SVC``.
+        Weight of the *sum* of the losses, as in ``sklearn.svm.SVC``.
+    nu : float, default=0.5
+        Share of margin errors, in (0, 1], of "nu_svm", which has no C.
     normalize : {"variance", "center", "trace", "spherical", None}, default="variance"
         What is done to each kernel, measured on the training points (see `kernelopt.kernels.Normalization`).
-    solver : {"auto", "newton", "conic"} or a solver, default="auto"
-        "auto" is the fast one; "conic" the reference, for a few hundred samples.
+    solver : {"auto", "newton", "interior_point", "conic"} or a solver, default="auto"
+        "auto" is the fast one for the problem; "conic" the reference, for a few hundred samples.
     tol : float, default=1e-4
         Relative duality gap to be reached; else a `ConvergenceWarning` is given and `certificate_` says how far.
     max_iter : int, default=1000
@@ -62,19 +75,18 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
     time_limit : float or None, default=None
         Seconds; past it the best point is kept, with its certificate and a `ConvergenceWarning`.
     class_weight : dict, "balanced" or None, default=None
-        Factor of C for the samples of each class.
+        Factor of C for the samples of each class; without effect on "hard_margin", which has no losses to weigh.
     n_jobs : int or None, default=None
         Threads over the one-against-rest tasks.
-    p, nu, random_state
-        Not read by the criterion and the sets above, whose optimum needs neither and whose solvers draw nothing at
-        random; present for a stable signature.
+    random_state
+        Not read, as nothing is drawn at random; present for a stable signature.
     verbose : int, default=0
         1 prints a line per outer iteration.
 
     Attributes
     ----------
     weights_ : ndarray of shape (M,)
-        Learned weights of the normalised kernels.
+        Learned weights of the normalised kernels, never negative; zero for kernels constant on the training points.
     kernel_names_ : list of str
         What each weight belongs to.
     kernel_ : LearnedKernel
@@ -82,7 +94,7 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
     certificate_ : Certificate
         ``primal``, ``dual``, ``gap``, ``infeasibility`` and ``problem``.
     classes_ : ndarray of shape (n_classes,)
-        Labels.
+        Labels of the samples with positive weight.
     support_ : ndarray of shape (n_support,)
         Indices of the support vectors of any task among the rows given to fit (of equal rows, the first).
     dual_coef_ : ndarray of shape (n_tasks, n_support)
@@ -104,14 +116,16 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
 
     Notes
     -----
-    With one kernel and ``normalize=None`` this is the problem of ``sklearn.svm.SVC(C=C)``. Equal rows with equal
-    labels are merged and their weights added, which changes nothing but the time.
+    With one kernel and ``normalize=None``, "hinge" is the problem of ``sklearn.svm.SVC(C=C)``, and "nu_svm" that of
+    ``NuSVC(nu=nu)``, whose decision function is this one over the margin. Equal rows with equal labels are merged and
+    their weights added, which changes nothing but the time.
 
     References
     ----------
     .. [lanckriet2004] Lanckriet, Cristianini, Bartlett, El Ghaoui, Jordan. Learning the Kernel Matrix with
        Semidefinite Programming. JMLR 5, 2004. Eq. (39), with half its objective.
     .. [sonnenburg2006] Sonnenburg, Raetsch, Schaefer, Schoelkopf. Large Scale Multiple Kernel Learning. JMLR 7, 2006.
+    .. [kloft2011] Kloft, Brefeld, Sonnenburg, Zien. lp-Norm Multiple Kernel Learning. JMLR 12, 2011.
 
     Examples
     --------
@@ -121,13 +135,15 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
     >>> clf = MKLClassifier(kernels=["linear", "rbf"]).fit(X, y)
     >>> clf.weights_.round(2), clf.certificate_.holds(1e-4)
     (array([0., 1.]), True)
+    >>> clf.predict_proba(X).argmax(axis=1).tolist() == clf.predict(X).tolist()
+    True
     """
 
     def __init__(
         self,
         kernels: str | Sequence[Any] | Callable = "gaussian",
-        criterion: str = "hinge",
-        kernel_set: str = "simplex",
+        criterion: str | Criterion = "hinge",
+        kernel_set: str | KernelSet = "simplex",
         p: float = 2.0,
         C: float = 1.0,
         nu: float = 0.5,
@@ -181,17 +197,21 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
         X, y = self._validated(X, y, fitting=True)
         check_classification_targets(y)
         w = _check_sample_weight(sample_weight, y, dtype=float, ensure_non_negative=True)
-        self.classes_, label = np.unique(y, return_inverse=True)
-        present = np.unique(label[w > 0])
-        if len(present) < 2:
+        present = w > 0
+        self.classes_ = np.unique(y[present])
+        if len(self.classes_) < 2:
             raise ValueError(
-                f"Classifier can't train when only one class is present: found {len(present)} class(es) among the "
-                f"{np.count_nonzero(w)} samples of positive weight, and at least two are needed"
+                f"Classifier can't train when only one class is present: found {len(self.classes_)} class(es) among "
+                f"the {np.count_nonzero(present)} samples of positive weight, and at least two are needed"
             )
+        label = np.searchsorted(self.classes_, np.where(present, y, self.classes_[0]))
         columns = [1] if len(self.classes_) == 2 else range(len(self.classes_))
         Y = np.where(label[:, None] == np.array(columns), 1.0, -1.0)
-        class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=w)
-        self._learn(X, Y, label, w, criterion, factor=class_weight[label], frame=frame)
+        class_weight = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=y[present], sample_weight=w[present]
+        )
+        merged = self._learn(X, Y, label, w, criterion, factor=class_weight[label], frame=frame)
+        self._calibration = {"X": X, "rows": merged.first, "w": merged.weight, "label": label[merged.first]}
         return self
 
     def decision_function(self, X, split=False):
@@ -216,6 +236,38 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
         """Return the label of each new sample: the task with the largest value wins."""
         winner = _winner(self.decision_function(X))
         return self.classes_[winner]
+
+    def predict_proba(self, X):
+        """Return the probability of each class; the largest is always that of the predicted class.
+
+        The logistic function (softmax, for several classes) of the decision function over one positive temperature. The
+        first call fits it by the log-loss on decision values of machines that have not seen the samples, in five folds.
+
+        Parameters
+        ----------
+        X : array of shape (n_new, d); with kernels="precomputed" a stack (n_new, n_train, M)
+            New samples.
+
+        Returns
+        -------
+        ndarray of shape (n_new, n_classes)
+            Columns in the order of `classes_`.
+        """
+        F = self.decision_function(X)
+        return probabilities(F, _winner(F), self._temperature())
+
+    def predict_log_proba(self, X):
+        """Return the logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _temperature(self) -> float:
+        known = self._calibration  # filled in place: predictions set no attributes
+        if "temperature" not in known:
+            X, rows = known["X"], known["rows"]
+            distinct = X[rows] if self.kernels_ is not None else X[np.ix_(rows, rows)]
+            known["temperature"] = cross_fitted_temperature(self, distinct, known["label"], known["w"])
+        return known["temperature"]
 
     def _criterion(self) -> Criterion:
         known = {
