@@ -63,3 +63,11 @@ def sees_balanced_only(criterion: c.Criterion, kernel_set: s.KernelSet) -> bool:
     )
     intercept = type(criterion) in balanced or (isinstance(criterion, c.LeastSquares) and criterion.intercept)
     return intercept and not isinstance(kernel_set, s.PSDSpan | s.TraceBudget | s.BoundedBall)
+
+
+def table() -> str:
+    """Return the pairs as a table in Markdown: a row per set, the criteria it takes, and why not the others."""
+    lines = ["| kernel set | criteria | why not the others |", "|---|---|---|"]
+    for kernel_set, (known, why) in ADMITS.items():
+        lines.append(f"| `{kernel_set.name}` | {', '.join(f'`{k.name}`' for k in known)} | {why} |")
+    return "\n".join(lines)

@@ -61,6 +61,18 @@ class StoredKernels:
         """The inner products of the kernels with each other, shape (M, M)."""
         return np.stack([self.inner(self.mix(e)) for e in np.eye(self.n_kernels)])
 
+    @cached_property
+    def orthonormal(self) -> np.ndarray:
+        """Combinations of the kernels that are orthonormal as matrices: shape (M, rank), one per column.
+
+        By QR and SVD of the entries, not from `gram`: squaring would hide what distinguishes kernels nearly alike.
+        """
+        flat = np.stack([self.mix(e).ravel() for e in np.eye(self.n_kernels)], axis=1)
+        norms = np.maximum(np.linalg.norm(flat, axis=0), 1e-300)
+        _, sizes, axes = np.linalg.svd(np.linalg.qr(flat / norms, mode="r"))
+        keep = sizes > 1e-13 * sizes[0]
+        return axes[keep].T / sizes[keep] / norms[:, None]
+
     def inner(self, Z: np.ndarray) -> np.ndarray:
         """Return <K_k, Z> for each kernel: shape (M,)."""
         return np.array([float(np.sum(K * Z)) for K in self.Ks]) / self.scale

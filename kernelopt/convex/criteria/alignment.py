@@ -102,4 +102,8 @@ def centered_alignment(K: np.ndarray, L: np.ndarray, sample_weight: np.ndarray |
     p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
     H = np.eye(n) - p[None, :]
     root = np.sqrt(n * p)
-    return alignment(*((H @ np.asarray(M, float) @ H.T) * np.outer(root, root) for M in (K, L)))
+    centered = []
+    for M in (np.asarray(K, float), np.asarray(L, float)):
+        C = (H @ M @ H.T) * np.outer(root, root)
+        centered.append(C if np.linalg.norm(C) > 1e-13 * n * np.linalg.norm(M) else np.zeros_like(C))  # a constant
+    return alignment(*centered)

@@ -52,6 +52,11 @@ class KernelFisher(Criterion):
     def _sum(self) -> float:
         return float(np.sqrt(2 / self.lam))
 
+    def check(self, Y, w):
+        """Refuse a column that holds one class only."""
+        if (np.abs(Y.sum(axis=0)) == len(Y)).any():
+            raise ValueError("y must hold both classes in each column: there are no two means to compare")
+
     def project(self, a, Y, w):
         """Spread what is missing in each class sum over the class, by its shares."""
         out, off = a.copy(), 0.0

@@ -43,6 +43,10 @@ class Huber:
 
     delta: float = 1.0
 
+    def __post_init__(self):
+        if not 0 < self.delta < np.inf:
+            raise ValueError(f"delta must be positive and finite, found {self.delta!r}")
+
     def value(self, y, z):
         """Return the loss."""
         r = np.abs(z - y)
@@ -80,6 +84,10 @@ class Pinball:
     """
 
     tau: float = 0.5
+
+    def __post_init__(self):
+        if not 0 < self.tau < 1:
+            raise ValueError(f"tau must be in (0, 1), found {self.tau!r}")
 
     def value(self, y, z):
         """Return the loss."""
@@ -152,13 +160,16 @@ class ConvexLoss(Criterion):
         off = max(off, box_violation(a, low, high, float(c.max())))
         if off == 0.0:
             return a, 0.0
-        if not np.isfinite(low).all():
+        closed = np.isfinite(low)
+        if not (closed | np.isfinite(high)).all():
             return a - a.mean(axis=0), off
-        ones = np.ones(len(w))
+        # Count from the bound that there is, upwards or downwards.
+        start, sign = np.where(closed, low, high), np.where(closed, 1.0, -1.0)
         moved = columnwise(
-            lambda column, lo, hi: balanced_box_projection(column - lo, ones, hi - lo, -float(lo.sum())), a, low, high
-        )
-        return moved + low, off
+            lambda column, at, s, u: balanced_box_projection(s * (column - at), s, u, -float(at.sum())),
+            a, start, sign, high - low,
+        )  # fmt: skip
+        return start + sign * moved, off
 
     def phi(self, a, Y, w):
         """Return minus the conjugates."""

@@ -225,6 +225,11 @@ class HardMargin(Margin):
 
     name = "hard_margin"
 
+    def check(self, Y, w):
+        """Refuse a column that holds one class only."""
+        if (np.abs(Y.sum(axis=0)) == len(Y)).any():
+            raise ValueError("y must hold both classes in each column: there is nothing to separate")
+
     def phi(self, a, Y, w):
         """Return the sum of a."""
         return float(a.sum())

@@ -46,4 +46,5 @@ def slope_root(slope: Callable[[float], float], low: float, high: float) -> floa
         return low
     if slope(high) <= 0:
         return high
-    return float(brentq(slope, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps, maxiter=500))
+    eps = float(np.finfo(float).eps)  # of the bracket: a root at zero has no digits of its own
+    return float(brentq(slope, low, high, xtol=eps * max(abs(low), abs(high)), rtol=4 * eps, maxiter=500))

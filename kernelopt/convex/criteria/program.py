@@ -81,22 +81,21 @@ class DualProgram:
 
 
 def stacked(programs: list[DualProgram]) -> DualProgram:
-    """Return several programs as one, for kernels that couple their columns; all have the same samples."""
-    first, n = programs[0], programs[0].n
+    """Return several programs as one, for kernels that couple their columns; all have the same samples and rows."""
+    first = programs[0]
+    (r, N), k = first.rows.shape, len(programs)
+    rows = np.zeros((r * k, N * k))
+    for c, program in enumerate(programs):
+        rows[c * r : (c + 1) * r, c * N : (c + 1) * N] = program.rows
 
     def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(p, name) for p in programs])
+        return np.concatenate([getattr(program, name) for program in programs])
 
-    rows = [len(p.rows) for p in programs]
-    E = np.zeros((sum(rows), len(first.p) * len(programs)))
-    for c, p in enumerate(programs):
-        E[c * rows[0] : (c + 1) * rows[0], c * len(p.p) : (c + 1) * len(p.p)] = p.rows
-    sample = np.concatenate([p.sample + c * n for c, p in enumerate(programs)])
-    names = ("sign", "p", "d", "lower", "upper")
-    more = {name: joined(name) for name in ("total", "soft", "intercept")}
-    return DualProgram(
-        sample, *(joined(name) for name in names), rows=E, unit=first.unit, constant=first.constant, **more
-    )
+    fields: dict[str, Any] = {
+        name: joined(name) for name in ("sign", "p", "d", "lower", "upper", "total", "soft", "intercept")
+    }
+    sample = np.concatenate([program.sample + c * first.n for c, program in enumerate(programs)])
+    return DualProgram(sample=sample, rows=rows, unit=first.unit, constant=k * first.constant, **fields)
 
 
 def box(

@@ -216,9 +216,17 @@ class NuSVR(Tube):
         return np.array(out)
 
     def program(self, y, w):
-        """Return the dual of one column, a split into its positive and its negative part, each with half of nu."""
-        n, half = len(y), 0.5 * self.C * self.nu * float(w.sum())
-        sign, rows = np.repeat([1.0, -1.0], n), np.kron(np.eye(2), np.ones(n))
+        """Return the dual of one column, a split into its positive and its negative part.
+
+        The bound of the 1-norm is an equality there: what is missing can be added to both parts of a sample.
+        """
+        n, sign = len(y), np.repeat([1.0, -1.0], len(y))
         return box(
-            sign, sign * np.tile(y, 2), np.tile(self.C * w, 2), rows, n=n, total=half, intercept=np.array([0.5, -0.5])
+            sign,
+            sign * np.tile(y, 2),
+            np.tile(self.C * w, 2),
+            np.stack([sign, np.ones(2 * n)]),
+            n=n,
+            total=np.array([0.0, self.C * self.nu * float(w.sum())]),
+            intercept=np.array([1.0, 0.0]),
         )

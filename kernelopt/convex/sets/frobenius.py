@@ -43,14 +43,13 @@ class FrobeniusBall(KernelSet):
 
     def inner_products(self, kernels) -> np.ndarray:
         """Return the inner products of the (centred) kernels: shape (M, M)."""
-        w = np.ones(kernels.n_samples) if self.sample_weight is None else self.sample_weight
-        matrices = [kernels.mix(e) for e in np.eye(kernels.n_kernels)]
-        if self.centered:
-            H = np.eye(len(w)) - w[None] / w.sum()
-            matrices = [H @ K @ H.T for K in matrices]
-        root = np.sqrt(np.outer(w, w))
-        flat = np.stack([(K * root).ravel() for K in matrices])
+        H = self._centring(kernels.n_samples)
+        flat = np.stack([(H @ kernels.mix(e) @ H.T).ravel() for e in np.eye(kernels.n_kernels)])
         return flat @ flat.T
+
+    def _centring(self, n: int) -> np.ndarray:
+        w = np.ones(n) if self.sample_weight is None else self.sample_weight
+        return np.sqrt(w)[:, None] * (np.eye(n) - (w[None] / w.sum() if self.centered else 0.0))
 
     def start(self, kernels):
         """Return weights that give each kernel the same norm."""
@@ -84,8 +83,12 @@ class FrobeniusBall(KernelSet):
             Z = np.zeros((kernels.n_samples,) * 2) if witness is None else np.asarray(witness)
             values, vectors = linalg.eigh((Z + Z.T) / 2)
             Z = (vectors * np.maximum(values, 0.0)) @ vectors.T
-            u, *_ = np.linalg.lstsq(M, q + kernels.inner(Z), rcond=1e-12)
-            return 0.5 * float(u @ M @ u)
+            for semidefinite in (Z, self._centring(len(Z)).T @ Z @ self._centring(len(Z))):
+                target = q + kernels.inner(semidefinite)
+                u, *_ = np.linalg.lstsq(M, target, rcond=1e-12)
+                if np.abs(M @ u - target).max() <= 1e-9 * np.abs(target).max():  # centred away, weights are free
+                    return 0.5 * float(u @ M @ u)
+            return np.inf
         u = np.maximum(self._nonnegative(M, q) if witness is None else witness, 0.0)
         product = M @ u
         positive = q > 0

@@ -10,6 +10,7 @@ from scipy import linalg
 from kernelopt.convex.sets.base import KernelSet
 from kernelopt.convex.sets.program import WeightProgram
 
+EPS = float(np.finfo(float).eps)
 ROUNDING = 1e-12  # of the trace: what an eigenvalue may be negative by
 
 
@@ -59,25 +60,25 @@ class PSDSpan(KernelSet):
             return centre, violation
         theta = theta * (c / trace) if violation > 0 else theta
         violation = max(violation, -_smallest(kernels.mix(theta)) / c)
-        return into_cone(theta, centre, kernels, ROUNDING * c), violation
+        cancelled = 10 * EPS * float(np.abs(theta) @ kernels.traces)  # the digits that large weights cost
+        return into_cone(theta, centre, kernels, ROUNDING * c + cancelled), violation
 
     def support(self, q, kernels, witness=None):
         """Return t c for the witness, made to fit."""
         n, traces = kernels.n_samples, kernels.traces
         Z = np.zeros((n, n)) if witness is None else (witness + witness.T) / 2
         inner = kernels.inner(Z)
-        # Move Z within the span of the kernels until <K_k, Z> + q_k = t tr K_k for all k, at the best t ...
-        gram = kernels.gram
-        basis = np.column_stack([gram, -traces])  # unknowns: the step x and t
-        unit = np.append(np.sqrt(np.maximum(np.diag(gram), 1e-300)), max(float(traces.max()), 1e-300))
-        t0 = float(traces @ (inner + q)) / float(traces @ traces)
-        fitted, *_ = np.linalg.lstsq(basis / unit, t0 * traces - inner - q, rcond=1e-13)
-        step = fitted / unit
-        Z, t = Z + kernels.mix(step[:-1]), t0 + step[-1]
-        # ... then, as <K_k, I> is the trace, each unit of I that makes Z semidefinite costs a unit of t.
-        lacking = max(0.0, -_smallest(Z))
-        unmet = np.abs(kernels.inner(Z) + q - t * traces) / traces
-        return self.budget(kernels) * (t + lacking + float(unmet.max()))
+        # Move Z within the span of the kernels until <K_k, Z> + q_k = t tr K_k for all k ...
+        T = kernels.orthonormal
+        size = traces @ T
+        t = float(size @ ((inner + q) @ T)) / float(size @ size)
+        for _ in range(3):  # the second and third time against rounding
+            Z = Z + kernels.mix(T @ ((t * traces - q - kernels.inner(Z)) @ T))
+        # ... what is left undone counts for no more than c times its norm, as |K(theta)| <= tr K(theta) = c ...
+        undone = t * traces - q - kernels.inner(Z)
+        unmet = float(np.linalg.norm(undone @ T))
+        # ... and as <K_k, I> is the trace, each unit of I that makes Z semidefinite costs a unit of t.
+        return self.budget(kernels) * (t + max(0.0, -_smallest(Z)) + unmet)
 
     def program(self, kernels):
         """Return the semidefinite program."""

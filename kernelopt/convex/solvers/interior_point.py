@@ -21,6 +21,7 @@ from kernelopt.errors import SolverError, UnboundedError
 
 HOPELESS = 1e12  # times the criterion's scale: a hard margin worse than this is none
 TO_THE_WALL = 0.995  # share of the way to the nearest bound that a step goes
+SETTLE = 8  # steps with the weights held, at most
 JAMMED = 0.2  # a step so short that the next one only centres
 PATIENCE = 25  # iterations without a better bound after which rounding has the last word
 
@@ -84,18 +85,12 @@ class _Run:
         if self.ball is not None:
             programs = [stacked(programs)]
         self.columns = [Column(program, size) for program in programs]
-        V = self.V()
-        objective = max(
-            float(np.sum(V * (K[:n, :n] @ V))), *(float(np.abs(c.program.p) @ np.abs(c.x)) for c in self.columns)
-        )
-        objective = objective or 1.0
-        for block in self.blocks:
-            block.warm(objective)
+        self.last = 1.0
+        self.settle(K)
         self.best: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
         self.dual, self.a = -np.inf, np.zeros(problem.Y.shape)
         self.witness: np.ndarray | None = None
         self.history: list[dict[str, Any]] = []
-        self.last = 1.0
 
     @property
     def moving(self) -> list[Any]:
@@ -107,6 +102,35 @@ class _Run:
 
     def V(self) -> np.ndarray:
         return np.concatenate([c.v for c in self.columns]).reshape(self.problem.Y.shape[::-1]).T
+
+    def objective(self, K: np.ndarray) -> float:
+        """Return the size of the objective at the present dual point."""
+        V, n = self.V(), self.problem.n_train
+        linear = max(float(np.abs(c.program.p) @ np.abs(c.x)) for c in self.columns)
+        return max(float(np.sum(V * (K[:n, :n] @ V))), linear)
+
+    def settle(self, K: np.ndarray) -> None:
+        """Bring the dual point near its best for the first weights, so that all multipliers start at their size."""
+        n, weights, centre = self.problem.n_train, self.weights, self.centre
+        start = self.objective(K) or 1.0
+        for column in self.columns:
+            column.warm(start)
+        if self.ball is not None:
+            return  # its matrix turns with the dual point anyway
+        self.weights = self.centre = None
+        for _ in range(SETTLE):
+            for column in self.columns:
+                if not column.fixed:
+                    column.prepare(K[:n, :n], np.zeros((n, 0)))
+            self.newton(np.zeros(0))
+            if self.last > JAMMED and sum(c.products_sum() for c in self.columns) <= 0.1 * self.objective(K):
+                break
+        self.weights, self.centre, self.last = weights, centre, 1.0
+        objective = self.objective(K) or 1.0
+        if weights is not None:
+            weights.warm(objective)
+        if centre is not None:
+            centre.warm(objective)
 
     def solution(self) -> Solution:
         stopped: str | None = "max_iter was reached"

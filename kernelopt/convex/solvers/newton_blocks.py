@@ -59,6 +59,11 @@ class Column:
         self.x = np.where(self.has_lower, np.where(self.has_lower, g.lower, 0.0) + reach, 0.0)
         middle = 0.5 * (g.lower[both] + g.upper[both])
         self.x[both] = np.minimum(middle, g.lower[both] + reach)
+        for row, total in zip(g.rows, g.total, strict=True):
+            held = row > 0
+            if total > 0 and both[held].all() and not g.lower[held].any():
+                share = total / float(g.upper[held].sum())  # of each upper bound: what fills the row
+                self.x[held] = min(share, 0.99) * g.upper[held]
         if not (self.has_lower | self.has_upper).any() and len(g.rows):
             self.x = np.linalg.lstsq(g.rows, g.total, rcond=None)[0]
         # The distances from the bounds are variables of their own: near a bound their difference has no digits left.
@@ -104,6 +109,8 @@ class Column:
         if self.single:
             self.G = self.D
         else:
+            # Both parts of a sample may be free at once, and then only their difference counts: hold the sum a little.
+            self.D = np.maximum(self.D, 1e-11 * float(np.mean(np.diagonal(K))))
             self.G = 1 / np.bincount(g.sample, 1 / self.D, minlength=g.n)
         self.L = cholesky(K + extra + np.diag(self.G))
         m = P.shape[1]
@@ -256,9 +263,14 @@ class Centre:
 
 @dataclass
 class Span:
-    """The semidefinite constraint on the common range of the kernels, with its multiplier Z (HKM direction)."""
+    """The semidefinite constraint on the common range of the kernels, with its multiplier Z (HKM direction).
+
+    Weights of any sign may use any basis of the kernels' span: an orthonormal one here (the columns of `combinations`
+    hold it), since kernels that are nearly alike would leave the Newton matrix no digits.
+    """
 
     basis: np.ndarray
+    combinations: np.ndarray
     matrices: np.ndarray
 
     def __post_init__(self):
@@ -273,8 +285,9 @@ class Span:
         )
         values, vectors = linalg.eigh(total)
         U = vectors[:, values > cut * values[-1]]
-        reduced = np.stack([U.T @ kernels.mix(e) @ U for e in np.eye(kernels.n_kernels)])
-        return cls(U, 0.5 * (reduced + np.swapaxes(reduced, 1, 2)))
+        T = kernels.orthonormal
+        reduced = np.stack([U.T @ kernels.mix(e) @ U for e in T.T])
+        return cls(U, T, 0.5 * (reduced + np.swapaxes(reduced, 1, 2)))
 
     def warm(self, theta: np.ndarray, objective: float) -> None:
         """Start with Z such that the product with K(theta) is a multiple of the identity."""

@@ -30,23 +30,25 @@ class Weights:
     def __init__(self, program: WeightProgram, span: Span | None):
         self.program, self.span, self.M, self.groups = program, span, len(program.start), program.groups
         G = len(self.groups)
-        self.A = np.hstack([program.equalities, np.zeros((len(program.total), G))])
+        self.T = np.eye(self.M) if span is None else span.combinations
+        self.A = np.hstack([program.equalities @ self.T, np.zeros((len(program.total), G))])
         self.total = program.total
         if G:
             self.A = np.vstack([self.A, np.append(np.zeros(self.M), np.ones(G))])
             self.total = np.append(self.total, 1.0)
-        self.y = np.append(program.start * (0.9 if G else 1.0), np.full(G, 1 / max(G, 1)))
+        start = program.start * (0.9 if G else 1.0) if span is None else np.linalg.lstsq(self.T, program.start)[0]
+        self.y = np.append(start, np.full(G, 1 / max(G, 1)))
         self.nu = np.zeros(len(self.total))
         self.slack = -self.norms()[0]
 
     @property
     def theta(self) -> np.ndarray:
         """The weights."""
-        return self.y[: self.M]
+        return self.T @ self.y[: self.T.shape[1]]
 
     def norms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return h, its Jacobian, and the Hessian of the sum of z h for the present multipliers z."""
-        M, G, p, m = self.M, len(self.groups), self.program.p, len(self.y)
+        M, G, p, m = self.T.shape[1], len(self.groups), self.program.p, len(self.y)
         h, J, H = np.empty(G), np.zeros((G, m)), np.zeros((m, m))
         for g, index in enumerate(self.groups):
             t = self.y[M + g]
@@ -66,7 +68,7 @@ class Weights:
         self.s = objective / (len(self.y) * self.y) if self.program.nonnegative else np.zeros_like(self.y)
         self.z = objective / (max(len(self.slack), 1) * self.slack)
         if self.span is not None:
-            self.span.warm(self.theta, objective)
+            self.span.warm(self.y, objective)
 
     @property
     def count(self) -> int:
@@ -80,20 +82,20 @@ class Weights:
 
     def prepare(self, q: np.ndarray, C: np.ndarray) -> None:
         """Factor the Newton matrix."""
-        g, M = self.program, self.M
+        g, M = self.program, self.T.shape[1]
         h, self.J, H = self.norms()
         self.off = -h - self.slack
         self.gradient = self.A.T @ self.nu - self.s + self.J.T @ self.z
-        self.gradient[:M] -= q
+        self.gradient[:M] -= self.T.T @ q
         H = H + self.J.T @ ((self.z / self.slack)[:, None] * self.J)
-        H[:M, :M] += C
+        H[:M, :M] += self.T.T @ C @ self.T
         if g.nonnegative:
             H[np.diag_indices_from(H)] += self.s / self.y
         if g.price:
-            self.gradient[:M] += g.price.gradient(self.theta)
-            H[:M, :M] += g.price.hessian(self.theta)
+            self.gradient[:M] += self.T.T @ g.price.gradient(self.theta)
+            H[:M, :M] += self.T.T @ g.price.hessian(self.theta) @ self.T
         if self.span is not None:
-            self.span.prepare(self.theta)
+            self.span.prepare(self.y)
             self.gradient[:M] -= self.span.inner
             H[:M, :M] += self.span.schur
         self.row_residual = self.total - self.A @ self.y
@@ -106,8 +108,8 @@ class Weights:
     def direct(self, answer: np.ndarray, tau: float, correct: bool) -> np.ndarray:
         """Set the direction, given what the maximisers add to the right-hand side; return that of the weights."""
         nonnegative = self.program.nonnegative
-        r = -self.gradient
-        r[: self.M] += answer
+        r, M = -self.gradient, self.T.shape[1]
+        r[:M] += self.T.T @ answer
         self.r_s = np.zeros_like(self.y)
         if nonnegative:
             self.r_s = tau - self.s * self.y - (self.dy * self.ds if correct else 0.0)
@@ -115,7 +117,7 @@ class Weights:
         self.r_z = tau - self.z * self.slack - (self.dz * self.dslack if correct else 0.0)
         r = r - self.J.T @ ((self.r_z - self.z * self.off) / self.slack)
         if self.span is not None:
-            r[: self.M] += self.span.gradient(tau, correct)
+            r[:M] += self.span.gradient(tau, correct)
         x = linalg.cho_solve((self.L, True), r + self.shift * (self.A.T @ self.row_residual), check_finite=False)
         self.dnu = np.zeros(0)
         if len(self.total):
@@ -126,8 +128,8 @@ class Weights:
         self.dslack = self.off - self.J @ x
         self.dz = (self.r_z - self.z * self.dslack) / self.slack
         if self.span is not None:
-            self.span.direct(x[: self.M])
-        return x[: self.M]
+            self.span.direct(x[:M])
+        return self.T @ x[:M]
 
     def reach(self) -> float:
         """Return the largest step inside the bounds."""
