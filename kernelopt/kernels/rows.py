@@ -57,6 +57,11 @@ class StoredKernels:
         return self.diagonals.sum(axis=1)
 
     @cached_property
+    def shares(self) -> np.ndarray:
+        """The traces, with the mean of the others in place of zeros: what a unit of weight costs of a trace."""
+        return np.where(self.traces > 0, self.traces, self.traces[self.traces > 0].mean())
+
+    @cached_property
     def gram(self) -> np.ndarray:
         """The inner products of the kernels with each other, shape (M, M)."""
         return np.stack([self.inner(self.mix(e)) for e in np.eye(self.n_kernels)])

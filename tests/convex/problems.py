@@ -1,8 +1,34 @@
-"""Small problems that every solver is tried on."""
+"""Small problems that every solver is tried on, and one for every criterion with every set."""
 
 import numpy as np
 
-from kernelopt.convex import Hinge, Problem, Simplex, Uniform
+from kernelopt.convex import (
+    Alignment,
+    ConvexLoss,
+    EpsilonSVR,
+    FrobeniusBall,
+    GroupBall,
+    HardMargin,
+    Hinge,
+    KernelFisher,
+    LagrangianSVM,
+    LeastSquares,
+    Logistic,
+    LpBall,
+    NuSVM,
+    NuSVR,
+    OneClass,
+    Problem,
+    PSDSpan,
+    RadiusBall,
+    Simplex,
+    SquaredHinge,
+    SquaredLp,
+    TraceBudget,
+    Uniform,
+)
+from kernelopt.convex.criteria import Huber, Pinball
+from kernelopt.convex.pairs import admits
 from kernelopt.kernels import Gaussian, KernelStack, Linear, Normalization, Polynomial
 
 KERNELS = [Linear(), Polynomial(2, 0.3), Gaussian(0.05), Gaussian(0.5), Gaussian(5.0)]
@@ -54,3 +80,68 @@ def conflicting():
     y[:10] = y[20:30]
     stack = KernelStack.from_kernels(KERNELS, X)
     return Problem.of(stack.leading, y, Hinge(1.0), Simplex(), scale=Normalization.fit(stack, "variance").scale)
+
+
+# --- every criterion with every set
+
+CRITERIA = {
+    "hinge": Hinge(2.0),
+    "squared_hinge": SquaredHinge(3.0),
+    "hard_margin": HardMargin(),
+    "lagrangian": LagrangianSVM(3.0),
+    "nu_svm": NuSVM(0.4),
+    "logistic": Logistic(2.0),
+    "least_squares": LeastSquares(0.3),
+    "ridge without intercept": LeastSquares(0.3, intercept=False),
+    "epsilon_svr": EpsilonSVR(2.0, 0.2),
+    "nu_svr": NuSVR(2.0, 0.4),
+    "one_class": OneClass(0.4),
+    "fisher": KernelFisher(0.05),
+    "huber": ConvexLoss(Huber(0.5), 0.2),
+    "pinball": ConvexLoss(Pinball(0.3), 0.2),
+    "alignment": Alignment(),
+    "uncentred alignment": Alignment(centered=False),
+}
+MACHINES = [name for name in CRITERIA if "alignment" not in name]
+SETS = {
+    "uniform": Uniform(),
+    "simplex": Simplex(),
+    "trace": TraceBudget(),
+    "trace 7": TraceBudget(7.0),
+    "lp 1": LpBall(1.0),
+    "lp 1.1": LpBall(1.1),
+    "lp 2": LpBall(2.0),
+    "lp inf": LpBall(np.inf),
+    "squared lp 1": SquaredLp(1.0, 0.5),
+    "squared lp 2": SquaredLp(2.0, 3.0),
+    "groups": GroupBall(("a", "b", "a", "b"), 2.0),
+    "groups 1": GroupBall(("a", "b", "a", "b"), 1.0),
+    "radius": RadiusBall(),
+    "psd_span": PSDSpan(),
+    "psd_span 7": PSDSpan(7.0),
+    "frobenius": FrobeniusBall(),
+    "uncentred frobenius": FrobeniusBall(centered=False),
+    "frobenius of any sign": FrobeniusBall(free_sign=True),
+}
+PAIRS = [
+    (c, s)
+    for s in SETS
+    for c in CRITERIA
+    if admits(type(CRITERIA[c]), type(SETS[s]))
+    and getattr(CRITERIA[c], "centered", None) == getattr(SETS[s], "centered", None)  # alignment with its own price
+]
+FOUR = [Gaussian(0.3), Linear(), Gaussian(3.0), Polynomial(2, 0.3)]
+
+
+def small(criterion, kernel_set, seed=0, n=16, unlabelled=0, columns=1, weights=None, kernels=FOUR):
+    """A problem of the pair on n training points, with labels or values as the criterion asks."""
+    N = n + unlabelled
+    X, label = data(seed, N, 3)
+    if criterion.targets == "labels":
+        Y = np.where(label[:, None] == np.arange(columns) + (columns == 1), 1.0, -1.0)
+    else:
+        score = X[:, 0] + X[:, 1] * X[:, 2]
+        Y = np.column_stack([score, np.sin(score) + X[:, 2]])[:, :columns]
+    stack = KernelStack.from_kernels(kernels, X)
+    scale = Normalization.fit(stack, "variance").scale
+    return Problem.of(stack.leading, Y[:n], criterion, kernel_set, weights, scale)

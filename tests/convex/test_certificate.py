@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
 from kernelopt.convex import Certificate, Hinge, Simplex, Uniform
-from kernelopt.convex.criteria.margin import balanced_box_projection
+from kernelopt.convex.criteria.projections import balanced_box_projection
 from kernelopt.convex.solvers import WorkingSetNewton
 from tests.convex.problems import CASES, problem
 
@@ -134,11 +134,11 @@ def test_projection_is_feasible_and_nearest(seed, n):
 def test_simplex_projection_is_nearest(seed, M):
     rng = np.random.default_rng(seed)
     theta = rng.normal(size=M)
-    p, violation = Simplex().project(theta)
+    p, violation = Simplex().project(theta, None)
     assert p.min() >= 0 and p.sum() == pytest.approx(1) and violation > 0
     for _ in range(10):
         assert (theta - p) @ (rng.dirichlet(np.ones(M)) - p) < 1e-9
-    again, none = Simplex().project(np.eye(M)[0])
+    again, none = Simplex().project(np.eye(M)[0], None)
     assert none == 0 and (again == np.eye(M)[0]).all()
 
 
@@ -150,17 +150,17 @@ def test_best_intercept_is_a_minimiser(seed):
     Y = rng.choice([-1.0, 1.0], (n, 1))
     F, w = rng.normal(size=(n, 1)).round(1), rng.integers(1, 4, n).astype(float)
     hinge = Hinge(1.5)
-    best = hinge.loss(F + hinge.best_intercept(F, Y, w), Y, w)
+    best = hinge.loss(F, hinge.best_intercept(F, Y, w), Y, w)
     for b in np.concatenate([np.linspace(-4, 4, 81), (Y - F)[:, 0]]):
-        assert best <= hinge.loss(F + b, Y, w) + 1e-9
+        assert best <= hinge.loss(F, np.array([b]), Y, w) + 1e-9
 
 
 def test_support_functions_bound_every_admitted_point():
     rng = np.random.default_rng(0)
     q = rng.random(6)
-    assert all(rng.dirichlet(np.ones(6)) @ q <= Simplex().support(q) for _ in range(50))
-    assert Uniform().support(q) == pytest.approx(Uniform().start(6) @ q)
-    assert Uniform().project(np.array([0.5, 0.3, 0.2]))[1] == pytest.approx(1 / 6)
+    assert all(rng.dirichlet(np.ones(6)) @ q <= Simplex().support(q, None) for _ in range(50))
+    assert Uniform().support(q, None) == pytest.approx(np.full(6, 1 / 6) @ q)
+    assert Uniform().project(np.array([0.5, 0.3, 0.2]), None)[1] == pytest.approx(1 / 6)
 
 
 def test_dual_value_is_that_of_a_general_purpose_optimiser():

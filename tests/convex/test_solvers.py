@@ -13,8 +13,8 @@ from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
-from kernelopt.convex import Hinge, Problem, Simplex, Uniform
-from kernelopt.convex.solvers import Conic, WorkingSetNewton, choose
+from kernelopt.convex import Hinge, LpBall, Problem, Simplex, SquaredHinge, Uniform
+from kernelopt.convex.solvers import Conic, InteriorPoint, WorkingSetNewton, choose
 from kernelopt.convex.solvers.simplex_qp import simplex_qp
 from kernelopt.convex.solvers.svm_oracle import _balanced, _spread, solve_svm
 from kernelopt.errors import NotPSDError, ProblemTooLargeError, SolverError
@@ -257,12 +257,24 @@ def test_conic_reraises_an_interrupt(monkeypatch):
 
 
 def test_choice_of_solver():
-    assert choose("auto", tol=1e-3) == WorkingSetNewton(tol=1e-3)
-    assert choose("conic", tol=1e-3, time_limit=2.0) == Conic(time_limit=2.0)
+    """ "auto" is the Newton method where it applies and the interior-point method elsewhere; options reach it."""
+    task = problem()
+    assert choose("auto", task, tol=1e-3) == WorkingSetNewton(tol=1e-3)
+    for other in (replace(task, criterion=SquaredHinge()), replace(task, kernel_set=LpBall())):
+        assert choose("auto", other, tol=1e-3, n_jobs=2) == InteriorPoint(tol=1e-3)
+    assert choose("newton", task, n_jobs=2) == WorkingSetNewton(n_jobs=2)
+    assert choose("interior_point", task, max_iter=7) == InteriorPoint(max_iter=7)
+    assert choose("conic", task, tol=1e-3, time_limit=2.0) == Conic(time_limit=2.0)
     own = Conic(verbose=True)
-    assert choose(own, tol=1.0) is own
+    assert choose(own, task, tol=1.0) is own
     with pytest.raises(ValueError, match="'auto'.*found 'magic'"):
-        choose("magic")
+        choose("magic", task)
+
+
+def test_newton_refuses_what_it_cannot_solve():
+    for other in (replace(problem(), criterion=SquaredHinge()), replace(problem(), kernel_set=LpBall())):
+        with pytest.raises(NotImplementedError, match="hinge on simplex or uniform, found"):
+            NEWTON.solve(other)
 
 
 @pytest.mark.parametrize(

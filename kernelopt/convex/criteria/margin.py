@@ -268,7 +268,9 @@ class NuSVM(Margin):
                   = \max_{0 \le a \le w/W,\; y^\top a = 0,\; \mathbf{1}^\top a = \nu} -\tfrac12 v^\top K v,
         \qquad W = \mathbf{1}^\top w.
 
-    The problem of ``sklearn.svm.NuSVC(nu=nu)``, whose decision function is this one over :math:`\rho`.
+    The problem of ``sklearn.svm.NuSVC(nu=nu)``, whose decision function is this one over :math:`\rho`. Where nu is so
+    large that no margin :math:`\rho > 0` is left, the best f is zero and so is the objective, of which no relative gap
+    can be proven: solvers end with a `ConvergenceWarning`.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class PSDSpan(KernelSet):
 
     def start(self, kernels):
         """Return positive weights that give each kernel the same trace."""
-        return self.budget(kernels) / (kernels.n_kernels * kernels.traces)
+        return self.budget(kernels) / (np.count_nonzero(kernels.traces) * kernels.shares) * (kernels.traces > 0)
 
     def project(self, theta, kernels, witness=None):
         """Scale to the trace, and move towards equal shares until no eigenvalue is negative beyond rounding."""

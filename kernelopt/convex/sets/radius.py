@@ -31,7 +31,7 @@ class RadiusBall(KernelSet):
     def start(self, kernels):
         """Return equal shares of a ball whose radius is at most one."""
         spread = np.array([self.spread(e, kernels, None)[1] for e in np.eye(kernels.n_kernels)])
-        return 1 / (len(spread) * np.maximum(spread, 1e-300))
+        return 1 / (len(spread) * np.maximum(spread, 1e-6 * spread.max()))  # a constant kernel has no spread
 
     def spread(self, theta, kernels, b) -> tuple[float, float]:
         """Return a lower and an upper bound of the squared radius, from the weights b of a centre."""

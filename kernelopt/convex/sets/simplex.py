@@ -70,19 +70,19 @@ class TraceBudget(KernelSet):
 
     def start(self, kernels):
         """Return the weights that give each kernel the same trace."""
-        return self._budget(kernels) / (kernels.n_kernels * kernels.traces)
+        return self._budget(kernels) / (kernels.n_kernels * kernels.shares)
 
     def project(self, theta, kernels, witness=None):
         """Project the shares of the trace onto the simplex."""
-        shares = theta * kernels.traces / self._budget(kernels)
+        shares = theta * kernels.shares / self._budget(kernels)
         shares, violation = Simplex().project(shares, kernels)
-        return (theta, 0.0) if violation == 0.0 else (shares * self._budget(kernels) / kernels.traces, violation)
+        return (theta, 0.0) if violation == 0.0 else (shares * self._budget(kernels) / kernels.shares, violation)
 
     def support(self, q, kernels, witness=None):
         """Return the largest q per trace times the budget, which is exact."""
-        return self._budget(kernels) * float(np.max(q / kernels.traces))
+        return self._budget(kernels) * float(np.max(q / kernels.shares))
 
     def program(self, kernels):
         """Return the simplex of traces."""
-        rows = kernels.traces[None] / self._budget(kernels)
+        rows = kernels.shares[None] / self._budget(kernels)
         return orthant(self.start(kernels), equalities=rows, total=np.ones(1))

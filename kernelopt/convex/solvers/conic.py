@@ -1,36 +1,47 @@
-"""The conic reference: any finite pair through cvxpy, for checking and for a few hundred samples."""
+"""The conic reference: every pair through cvxpy, for checking and for a few hundred samples."""
 
 from __future__ import annotations
 
+import time
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import linalg
+from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.convex.certificate import Certificate
-from kernelopt.convex.criteria import Hinge
 from kernelopt.convex.problem import Problem, Solution
-from kernelopt.convex.sets import Simplex, Uniform
-from kernelopt.errors import ProblemTooLargeError, SolverError
+from kernelopt.convex.sets import BoundedBall, FrobeniusBall, PSDSpan, RadiusBall
+from kernelopt.errors import ProblemTooLargeError, SolverError, UnboundedError
 
 UNSOLVED = Certificate(np.inf, -np.inf, np.inf, 1.0)
+HOPELESS = 1e9  # times the criterion's scale: an optimum above this is none
+TOLERANCES = (1e-10, 1e-7)  # Clarabel may lose all digits behind the point where rounding rules
+SOLVERS = ("auto", "clarabel")
 
 
 @dataclass(frozen=True)
 class Conic:
-    r"""Second-order cone program of the dual, solved by Clarabel.
+    r"""The dual as a conic program, solved by Clarabel: quadratic, second-order, power, exponential or semidefinite cones.
 
-    With factors :math:`L_k L_k^\top` of the centred :math:`K_k` (which is all a balanced V(a) sees) it
-    maximises :math:`\varphi(a) - t` subject to :math:`\tfrac12 \|L_k^\top V(a)\|_F^2 \le t` for each kernel and a
-    in A. The weights are the multipliers of those constraints (eq. (39) of [lanckriet2004]_, halved).
+    It maximises :math:`\varphi(a) - R^*(\tfrac12 V(a) V(a)^\top)` with :math:`R^*` written as a minimum, so that the
+    weights are multipliers: for the simplex, :math:`\varphi(a) - t` subject to
+    :math:`\tfrac12 \|L_k^\top V(a)\|_F^2 \le t` with :math:`K_k = L_k L_k^\top` (eq. (39) of [lanckriet2004]_, halved);
+    for the span in the semidefinite cone, the dual of Th. 16. Then the machine is trained once more with the weights
+    fixed, for a conic solution knows its weights only half as well as its objective.
+
+    Nothing is shared with `InteriorPoint` but the criterion's formulas, so that each checks the other.
 
     Parameters
     ----------
+    solver : {"auto", "clarabel"}
+        "auto" is Clarabel, whatever cvxpy's own default may be.
     time_limit : float or None
         Seconds given to the solver.
     memory_limit : float
-        Bytes the factors may take; larger problems are refused before they are built.
+        Bytes the program may take; larger ones are refused before they are built. With the default, semidefinite
+        programs end near 100 samples.
     verbose : bool
         Print the solver's log.
 
@@ -38,74 +49,170 @@ class Conic:
     ------
     ProblemTooLargeError
         With the estimate, before anything is built.
+    UnboundedError
+        A hard margin where nothing separates the classes; carries the direction that shows it.
     SolverError
         The solver stopped without a usable point.
+    NotImplementedError
+        A loss of the user's own, whose conjugate has no conic form here.
 
     References
     ----------
     .. [lanckriet2004] Lanckriet et al. Learning the Kernel Matrix with Semidefinite Programming. JMLR 5, 2004.
+
+    Examples
+    --------
+    >>> from kernelopt.convex import Hinge, Simplex
+    >>> y = np.array([1.0, 1.0, -1.0, -1.0])
+    >>> task = Problem.of([np.outer(y, y) / 4, np.eye(4)], y, Hinge(C=1.0), Simplex())
+    >>> solution = Conic().solve(task)
+    >>> solution.theta.round(4), solution.certificate.holds(1e-6)
+    (array([1., 0.]), True)
     """
 
+    solver: str = "auto"
     time_limit: float | None = None
     memory_limit: float = 4e9
     verbose: bool = False
 
+    def __post_init__(self):
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {SOLVERS}, found {self.solver!r}")
+
     def solve(self, problem: Problem) -> Solution:
-        """Return Clarabel's point, scaled back, with its certificate."""
+        """Return the solver's point, scaled back and made feasible, with its certificate."""
+        need = memory(problem)
+        if need > self.memory_limit:
+            raise ProblemTooLargeError(
+                f"the conic program of {problem.description} would need about {need / 1e9:.1f} GB "
+                f"(limit {self.memory_limit / 1e9:.1f} GB); use InteriorPoint, or raise memory_limit"
+            )
+        return _Run(self, problem).solution()
+
+
+def memory(problem: Problem) -> float:
+    """Return about how many bytes a program takes: dense factors or a semidefinite cone, with the solver's copies."""
+    kernel_set, kernels, k = problem.kernel_set, problem.kernels, problem.Y.shape[1]
+    N = kernels.n_samples if isinstance(kernel_set, RadiusBall) else problem.n_train
+    need = 40.0 * kernels.n_kernels * N**2 * k
+    span = isinstance(kernel_set, PSDSpan) or (isinstance(kernel_set, FrobeniusBall) and kernel_set.free_sign)
+    if span or isinstance(kernel_set, BoundedBall):
+        # The Hessian of an r x r cone has (r²/2)² entries; no span reaches beyond its kernels' common range.
+        r = np.linalg.matrix_rank(kernels.mix(np.ones(kernels.n_kernels)), hermitian=True) if span else N
+        need += 40.0 * float(r) ** 4
+    return need
+
+
+class _Run:
+    """One run: what has been spent, and the programs in their order."""
+
+    def __init__(self, solver: Conic, problem: Problem):
+        self.solver, self.problem, self.clock = solver, problem, time.perf_counter()
+        self.iterations = 0
+
+    def solution(self) -> Solution:
+        from kernelopt.convex.solvers import conic_programs as programs  # cvxpy is loaded here, and not before
+
+        problem, kernel_set = self.problem, self.problem.kernel_set
+        theta, witness, points = None, None, []
+        if kernel_set.fixed:
+            theta = kernel_set.start(problem.kernels)
+        else:
+            build = programs.frobenius if isinstance(kernel_set, FrobeniusBall) else programs.learned
+            task = build(problem)
+            self.run(task)
+            witness, points = task.witness(), [self.feasible(task.a())]
+            theta, _ = kernel_set.project(task.theta(), problem.kernels, witness)
+        if not isinstance(kernel_set, FrobeniusBall) and (not points or self.left() > 0):
+            task = programs.machine(problem, theta)
+            try:
+                self.run(task)
+                points.append(self.feasible(task.a()))
+            except SolverError as error:
+                if isinstance(error, UnboundedError) or not points:
+                    raise
+        best = max(points, key=lambda a: problem.dual(a, witness))
+        return problem.certified(
+            Solution(theta, *self.decision(theta, points[-1]), best, UNSOLVED, self.iterations, witness=witness)
+        )
+
+    def feasible(self, a: np.ndarray) -> np.ndarray:
+        if not np.isfinite(a).all():
+            raise SolverError(f"Clarabel returned numbers that are not finite on {self.problem.description}")
+        return self.problem.criterion.project(a, self.problem.Y, self.problem.w)[0]
+
+    def decision(self, theta: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients and intercepts that go with a, scaled to what the criterion admits."""
+        problem, criterion = self.problem, self.problem.criterion
+        beta = criterion.V(a, problem.Y)
+        F = problem.train_matrix(theta) @ beta
+        b = criterion.best_intercept(F, problem.Y, problem.w)
+        factors, _ = criterion.rescale(F, b, problem.Y)
+        return (beta * factors, b * factors) if np.isfinite(factors).all() else (beta, b)
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        limit = self.solver.time_limit
+        return np.inf if limit is None else limit - (time.perf_counter() - self.clock)
+
+    def run(self, task: Any) -> None:
+        """Solve a program; every way to fail becomes an error of ours that names the problem."""
+        status = self.status(task.program)
+        if status in ("unbounded", "unbounded_inaccurate") and task.ray is not None:
+            self.refuse_unbounded(task)
+        if status not in ("optimal", "optimal_inaccurate", "user_limit"):
+            raise SolverError(f"Clarabel stopped without a point on {self.problem.description}: {status}")
+        if status == "user_limit":
+            warnings.warn(
+                f"Clarabel reached time_limit on {self.problem.description}; the certificate says what it is worth",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def status(self, program: Any) -> str:
+        """Run Clarabel, with a looser tolerance where it fails with a tight one; return cvxpy's word."""
+        for tol in TOLERANCES:
+            try:
+                status = self.attempt(program, tol)
+                break
+            except SolverError:
+                if tol == TOLERANCES[-1] or self.left() <= 0:
+                    raise
+        known = status in ("optimal", "optimal_inaccurate", "user_limit")
+        return "no values" if known and any(v.value is None for v in program.variables()) else status
+
+    def attempt(self, program: Any, tol: float) -> str:
+        """Run Clarabel once."""
         import cvxpy as cp
 
-        if not isinstance(problem.criterion, Hinge) or not isinstance(problem.kernel_set, Simplex | Uniform):
-            raise NotImplementedError(f"Conic solves hinge on simplex or uniform, found {problem.description}")
-        n, k = problem.Y.shape
-        M = problem.kernels.n_kernels
-        estimate = 40.0 * M * n * n * k  # dense factors, cvxpy's copies and the solver's, in bytes
-        if estimate > self.memory_limit:
-            raise ProblemTooLargeError(
-                f"the conic program of {problem.description} would need about {estimate / 1e9:.1f} GB "
-                f"(limit {self.memory_limit / 1e9:.1f} GB); use WorkingSetNewton, or raise memory_limit"
-            )
-        # Kernels of unit size, and a in units in which both the box and the margin are moderate:
-        # badly scaled data break interior-point solvers.
-        upper = problem.criterion.upper(problem.w)
-        matrices = [problem.kernels.mix(row) for row in np.eye(M)]
-        size = max(float(np.trace(K)) / n for K in matrices) or 1.0
-        unit = min(float(upper.max()), 1.0 / size)
-        factors = [_factor(K / size) for K in matrices]
-        a, t = cp.Variable((n, k)), cp.Variable()
-        balance = [problem.Y[:, c] @ a[:, c] == 0 for c in range(k)]
-        forms = [0.5 * unit * size * cp.sum_squares(L.T @ cp.multiply(problem.Y, a)) for L in factors if L.shape[1]]
-        uniform = isinstance(problem.kernel_set, Uniform)
-        cones = [sum(forms) / M <= t] if uniform else [form <= t for form in forms]
-        box = [a >= 0, a <= (upper / unit)[:, None] @ np.ones((1, k)), t >= 0]
-        program = cp.Problem(cp.Maximize(cp.sum(a) - t), [*cones, *balance, *box])
-        options = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-10)
-        if self.time_limit is not None:
-            options["time_limit"] = float(self.time_limit)
+        options: dict[str, Any] = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tol)
+        options["accept_unknown"] = True  # a point that could not be improved: the certificate is its judge
+        if self.solver.time_limit is not None:
+            options["time_limit"] = max(float(self.left()), 1e-3)
         try:
             with warnings.catch_warnings():
                 # "Solution may be inaccurate": how inaccurate is what the certificate says.
                 warnings.simplefilter("ignore", UserWarning)
-                program.solve(solver=cp.CLARABEL, verbose=self.verbose, **options)
-        except cp.SolverError as error:
-            raise SolverError(f"Clarabel failed on {problem.description}: {error}") from error
-        if a.value is None or program.status not in ("optimal", "optimal_inaccurate", "user_limit"):
-            raise SolverError(f"Clarabel stopped without a point on {problem.description}: {program.status}")
-        theta = problem.kernel_set.start(problem.kernels)
-        if not uniform:
-            mu = np.zeros(M)
-            mu[[L.shape[1] > 0 for L in factors]] = [max(float(np.ravel(c.dual_value)[0]), 0.0) for c in cones]
-            theta = mu / mu.sum() if mu.sum() > 0 else theta
-        solved = unit * np.asarray(a.value).reshape(n, k)
-        feasible, _ = problem.criterion.project(solved, problem.Y, problem.w)
-        beta = problem.criterion.V(feasible, problem.Y)
-        intercept = problem.criterion.best_intercept(problem.kernels.mix(theta) @ beta, problem.Y, problem.w)
-        iterations = int(program.solver_stats.num_iters or 0)
-        return problem.certified(Solution(theta, beta, intercept, feasible, UNSOLVED, iterations))
+                program.solve(solver=cp.CLARABEL, verbose=self.solver.verbose, **options)
+        except (cp.SolverError, ValueError, ArithmeticError) as error:
+            raise SolverError(f"Clarabel failed on {self.problem.description}: {error}") from error
+        self.iterations += int(getattr(program.solver_stats, "num_iters", 0) or 0)
+        return str(program.status)
 
-
-def _factor(K: np.ndarray) -> np.ndarray:
-    """Return L with v'Kv = |L'v|² for balanced v, without directions that rounding explains."""
-    K = K - K.mean(axis=0) - K.mean(axis=1)[:, None] + K.mean()
-    values, vectors = linalg.eigh((K + K.T) / 2)
-    keep = values > 1e-12 * max(float(values[-1]), 0.0)
-    return vectors[:, keep] * np.sqrt(values[keep])
+    def refuse_unbounded(self, task: Any) -> None:
+        """Find the direction along which the dual grows without end, and prove with it how far it grows."""
+        problem = self.problem
+        if self.status(task.ray) not in ("optimal", "optimal_inaccurate"):
+            return
+        a, witness = self.feasible(task.a()), task.witness()
+        steps = 10.0 ** np.arange(0, 40, 0.5) * max(problem.scale, 1e-300) / max(float(np.abs(a).max()), 1e-300)
+        bounds = [problem.dual(step * a, witness) for step in steps]
+        bound = float(np.nanmax(bounds))
+        if bound > HOPELESS * problem.scale:
+            raise UnboundedError(
+                f"the dual of {problem.description} grows without end (beyond {bound:.1e}): with a hard margin, no "
+                f"hyperplane separates the classes for any kernel of the set. Use criterion 'hinge' or 'squared_hinge', "
+                f"or add kernels.white() to the kernels to learn how much error to allow",
+                a / float(np.abs(a).sum()),
+                bound,
+            )

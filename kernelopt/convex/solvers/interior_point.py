@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,19 @@ from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.convex.certificate import Certificate
 from kernelopt.convex.criteria.program import stacked
+from kernelopt.convex.pairs import sees_balanced_only
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import BoundedBall
 from kernelopt.convex.solvers.newton_blocks import Centre, Column, Span
 from kernelopt.convex.solvers.weight_blocks import Weights
 from kernelopt.errors import SolverError, UnboundedError
+from kernelopt.kernels.rows import StoredKernels
 
 HOPELESS = 1e12  # times the criterion's scale: a hard margin worse than this is none
 TO_THE_WALL = 0.995  # share of the way to the nearest bound that a step goes
 SETTLE = 8  # steps with the weights held, at most
+WALL_OF_CONES = 0.9  # the same where groups may leave: their norms bend the more, the smaller they are
+SHORT = 0.1  # a predicted step shorter than this corrects nothing
 JAMMED = 0.2  # a step so short that the next one only centres
 PATIENCE = 25  # iterations without a better bound after which rounding has the last word
 
@@ -32,8 +36,8 @@ class InteriorPoint:
 
     All inequalities (bounds of the dual variables, signs of the weights, norm balls, the semidefinite cone, the
     enclosing ball) get barriers with one parameter, which Mehrotra's predictor and corrector drive to zero. A step
-    costs one Cholesky factor of the mixed kernel per column of the dual (and one for a semidefinite or radius constraint)
-    and one system of the size of the weights, whose matrix for :math:`K(\mu) \succeq 0` is
+    costs one Cholesky factor of the mixed kernel per column of the dual (one more for a semidefinite or a radius
+    constraint) and one system of the size of the weights, whose matrix for :math:`K(\mu) \succeq 0` is
     :math:`\operatorname{tr}(K_j K^{-1} K_k Z)` (the HKM direction). The number of steps hardly depends on C,
     duplicates or scaling: between ten and thirty.
 
@@ -61,7 +65,27 @@ class InteriorPoint:
 
     def solve(self, problem: Problem) -> Solution:
         """Return the best certified point."""
-        return _Run(self, problem).solution()
+        if not sees_balanced_only(problem.criterion, problem.kernel_set):
+            return _Run(self, problem).solution()
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                solution = _Run(self, problem).solution()
+            if not any(issubclass(w.category, ConvergenceWarning) for w in caught) or not _indefinite(problem):
+                for w in caught:
+                    warnings.warn(w.message, w.category, stacklevel=2)
+                return solution
+        except linalg.LinAlgError:
+            pass
+        # Positive semidefinite only where coefficients sum to zero: so is the centred kernel, and there they agree.
+        kernels = problem.kernels
+        matrices = np.stack([kernels.mix(e) for e in np.eye(kernels.n_kernels)])
+        centred = matrices - matrices.mean(axis=1, keepdims=True) - matrices.mean(axis=2, keepdims=True)
+        centred += matrices.mean(axis=(1, 2), keepdims=True)
+        solution = _Run(self, replace(problem, kernels=StoredKernels.of(centred))).solution()
+        F = problem.train_matrix(solution.theta) @ solution.beta
+        intercept = problem.criterion.best_intercept(F, problem.Y, problem.w)
+        return problem.certified(replace(solution, intercept=intercept))
 
 
 class _Run:
@@ -79,7 +103,6 @@ class _Run:
             self.weights = None if kernel_set.fixed else Weights(program, self.span)
         self.theta = kernel_set.start(kernels)
         K = kernel_set.matrix(self.theta, kernels)
-        n = problem.n_train
         size = max(float(np.trace(K)) / len(K) - float(K.mean()), 1e-3 * float(np.trace(K)) / len(K)) or 1.0
         programs = [criterion.program(y, problem.w) for y in problem.Y.T]
         if self.ball is not None:
@@ -210,7 +233,10 @@ class _Run:
         after = sum(block.products_after(affine) for block in blocks) / count
         jammed = self.last < JAMMED  # close to a wall at large products: go back to the centre first
         tau = 0.0 if mu == 0 else mu if jammed else mu * min(1.0, max(after / mu, 0.0)) ** 3
-        self.last = step = min(1.0, TO_THE_WALL * self.direction(tau, not jammed))
+        # A prediction that cannot be followed for long says nothing about the curvature: no correction by it then.
+        reach = self.direction(tau, not jammed and affine > SHORT)
+        wall = WALL_OF_CONES if self.weights is not None and len(self.weights.groups) > 1 else TO_THE_WALL
+        self.last = step = min(1.0, wall * reach)
         for block in blocks:
             block.move(step)
 
@@ -263,13 +289,30 @@ class _Run:
         if problem.criterion.name != "hard_margin" or np.isfinite(self.best[0] if self.best else np.inf):
             return
         total = float(a.sum())
-        support = total - problem.dual(a, witness)
+        V = problem.padded(problem.criterion.V(a, problem.Y))
+        support = problem.kernel_set.support_at(V, problem.kernels, witness=witness)
         bound = total**2 / (4 * max(support, 1e-300))
         if bound > HOPELESS * problem.scale:
+            ray = a / total
+            # So far beyond reason, rounding decides: what is claimed is what multiples of the ray are seen to reach.
+            seen = [problem.dual(t * ray) for t in np.logspace(-6, 36, 169)]
+            bound = max(seen) if max(seen) > problem.scale else bound
             raise UnboundedError(
                 f"no hyperplane separates the classes for any kernel of the set: the hard margin of "
                 f"{problem.description} is at least {bound:.1e}. Use criterion 'hinge' or 'squared_hinge', or add "
                 f"kernels.white() to the kernels to learn how much error to allow",
-                a / total,
+                ray,
                 bound,
             )
+
+
+def _indefinite(problem: Problem) -> bool:
+    """Whether some kernel is not positive semidefinite."""
+    kernels = problem.kernels
+    for e in np.eye(kernels.n_kernels):
+        K = kernels.mix(e)
+        try:
+            linalg.cholesky(K + 1e-9 * max(float(np.mean(np.diagonal(K))), 1e-300) * np.eye(len(K)), check_finite=False)
+        except linalg.LinAlgError:
+            return True
+    return False
