@@ -75,8 +75,9 @@ class InteriorPoint:
                 for w in caught:
                     warnings.warn(w.message, w.category, stacklevel=2)
                 return solution
-        except linalg.LinAlgError:
-            pass
+        except SolverError as error:
+            if isinstance(error, UnboundedError) or not _indefinite(problem):
+                raise
         # Positive semidefinite only where coefficients sum to zero: so is the centred kernel, and there they agree.
         kernels = problem.kernels
         matrices = np.stack([kernels.mix(e) for e in np.eye(kernels.n_kernels)])
@@ -142,10 +143,13 @@ class _Run:
             return  # its matrix turns with the dual point anyway
         self.weights = self.centre = None
         for _ in range(SETTLE):
-            for column in self.columns:
-                if not column.fixed:
-                    column.prepare(K[:n, :n], np.zeros((n, 0)))
-            self.newton(np.zeros(0))
+            try:
+                for column in self.columns:
+                    if not column.fixed:
+                        column.prepare(K[:n, :n], np.zeros((n, 0)))
+                self.newton(np.zeros(0))
+            except (linalg.LinAlgError, ValueError):
+                break  # any start will do
             if self.last > JAMMED and sum(c.products_sum() for c in self.columns) <= 0.1 * self.objective(K):
                 break
         self.weights, self.centre, self.last = weights, centre, 1.0

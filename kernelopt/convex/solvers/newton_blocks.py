@@ -118,11 +118,11 @@ class Column:
         self.XP, self.XE = answered[0][:, :m], answered[0][:, m:]
         self.VP, self.VE = answered[1][:, :m], answered[1][:, m:]
         EXE = g.rows @ self.XE + np.diag(g.soft)
-        self.inner = linalg.lu_factor(EXE) if len(g.rows) else None
+        self.inner = cholesky(EXE) if len(g.rows) else None
         self.EXP = g.rows @ self.XP
         self.schur = P.T @ self.VP
         if self.inner is not None:
-            self.schur = self.schur - (P.T @ self.VE) @ linalg.lu_solve(self.inner, self.EXP)
+            self.schur = self.schur - (P.T @ self.VE) @ linalg.cho_solve((self.inner, True), self.EXP)
 
     def apply(self, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return B⁻¹ r and its v, for the columns of r."""
@@ -148,7 +148,7 @@ class Column:
         self.X0, self.V0 = X[:, 0], V[:, 0]
         if self.inner is None:
             return self.P.T @ self.V0
-        self.b0 = linalg.lu_solve(self.inner, self.program.rows @ self.X0 - self.row_residual)
+        self.b0 = linalg.cho_solve((self.inner, True), self.program.rows @ self.X0 - self.row_residual)
         return self.P.T @ (self.V0 - self.VE @ self.b0)
 
     def direct(self, dtheta: np.ndarray) -> None:
@@ -156,7 +156,7 @@ class Column:
         self.dx = self.X0 - self.XP @ dtheta
         self.db = np.zeros(0)
         if self.inner is not None:
-            self.db = self.b0 - linalg.lu_solve(self.inner, self.EXP @ dtheta)
+            self.db = self.b0 - linalg.cho_solve((self.inner, True), self.EXP @ dtheta)
             self.dx = self.dx - self.XE @ self.db
         self.dz_low = np.where(self.has_lower, (self.r_low - self.z_low * self.dx) / self.low, 0.0)
         self.dz_high = np.where(self.has_upper, (self.r_high + self.z_high * self.dx) / self.high, 0.0)
