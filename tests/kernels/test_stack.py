@@ -141,7 +141,7 @@ SHAPES = {
     "sparse in a list": (lambda K: [sparse.csr_array(K[0])], "sparse"),
     "complex": (lambda K: np.moveaxis(K, 0, -1) + 0j, "[Cc]omplex"),
     "one dimension": (lambda K: K[0, 0], "Reshape|shape"),
-    "four dimensions": (lambda K: K[None], "shape"),
+    "four dimensions": (lambda K: K[None], "shape|inconsistent numbers of samples"),
     "nothing": (lambda K: [], "shape|array"),
     "NaN": (lambda K: KernelStack(np.where(np.eye(30) == 1, np.nan, K), names="abc"), "a of the stack contains NaN"),
     "asymmetric": (lambda K: KernelStack([K[0], np.triu(K[1])]), "kernel 1 of shape .* not symmetric"),

@@ -79,7 +79,7 @@ def alignment(K: np.ndarray, L: np.ndarray) -> float:
 
     Examples
     --------
-    >>> alignment(np.eye(2), np.ones((2, 2))).round(3)
+    >>> round(alignment(np.eye(2), np.ones((2, 2))), 3)
     0.707
     """
     K, L = np.asarray(K, dtype=float), np.asarray(L, dtype=float)
