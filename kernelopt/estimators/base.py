@@ -74,6 +74,10 @@ class KernelMachine(BaseEstimator):
             if not np.isfinite(K).all():
                 raise ValueError(f"{name} of the stack contains NaN or infinity")
         if fitting:
+            if len(X) < min_samples:
+                raise ValueError(
+                    f"found a stack of {len(X)} sample(s), and {type(self).__name__} needs at least {min_samples}"
+                )
             X = as_stack(X, len(X))
             self.n_features_in_ = X.shape[1]
             self._n_kernels = X.n_kernels

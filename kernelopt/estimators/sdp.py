@@ -226,10 +226,11 @@ history_, n_features_in_
         X, _ = self._validated(X, fitting=False)
         where = {key: i for i, key in reversed(list(enumerate(self._keys.tolist())))}
         known = np.array([where.get(key, -1) for key in _row_keys(X).tolist()])
-        F = self._evaluate(X)
-        F[known >= 0] = self._fitted_values[known[known >= 0]]
-        if (known < 0).any() and (self.weights_ < 0).any():
-            self._check_extension(X[np.flatnonzero(known < 0)])
+        F, new = self._fitted_values[known], np.flatnonzero(known < 0)
+        if len(new):
+            if (self.weights_ < 0).any():
+                self._check_extension(X[new])
+            F[new] = self._evaluate(X[new])
         return F[:, 0] if len(self.classes_) == 2 else F
 
     def predict(self, X):

@@ -332,8 +332,8 @@ def test_a_nu_that_the_smaller_class_cannot_fill_is_refused():
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
 def test_parameters_out_of_range_are_refused(value):
-    for make in (Logistic, KernelFisher, lambda v: ConvexLoss(lam=v), lambda v: type(CRITERIA["hinge"])(v),
-                 lambda v: type(CRITERIA["squared_hinge"])(v), lambda v: type(CRITERIA["epsilon_svr"])(C=v)):  # fmt: skip
+    kinds = [type(CRITERIA[name]) for name in ("hinge", "squared_hinge", "epsilon_svr")]
+    for make in (Logistic, KernelFisher, lambda v: ConvexLoss(lam=v), *kinds):
         with pytest.raises(ValueError, match=r"must be positive and finite, found"):
             make(value)
     for make in (NuSVM, OneClass, lambda v: type(CRITERIA["nu_svr"])(nu=v)):

@@ -9,7 +9,7 @@ from kernelopt import datasets
 from kernelopt.convex import HardMargin, Hinge, Problem, PSDSpan, SquaredHinge, TraceBudget
 from kernelopt.convex.solvers import InteriorPoint
 
-# name -> features are standardised, published w of the SDP and of the QCQP (SM1), weights of the SDP (means of 30 splits)
+# name -> whether features are standardised; published means of 30 splits: w of the SDP, of the QCQP, weights of the SDP
 PUBLISHED = {
     "heart_statlog": (True, 21.361, 21.446, [-0.09, 2.68, 0.41]),
     "sonar": (False, 21.637, 23.289, [-2.20, 3.52, 1.69]),

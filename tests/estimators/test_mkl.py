@@ -29,6 +29,10 @@ from kernelopt.kernels import Gaussian, Linear, gaussian, image_patches
         MKLClassifier(kernels="precomputed"),
         MKLClassifier(kernel_set="uniform", normalize=None),
     ],
+    # It feeds 80 x 2 features as a Gram matrix; scikit-learn's own SVC fails it too (test_mkl_criteria.test_excuses).
+    expected_failed_checks=lambda e: (
+        {"check_decision_proba_consistency": "no Gram matrix"} if e.kernels == "precomputed" else {}
+    ),
     xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):

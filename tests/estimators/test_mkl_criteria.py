@@ -46,6 +46,8 @@ def excuses(estimator):
     expected_failed_checks=excuses,
     xfail_strict=True,
 )
+# Random labels on equal rows leave the nu-machine no margin above zero, of which it warns.
+@pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

@@ -23,7 +23,7 @@ SOLVERS = ("auto", "clarabel")
 
 @dataclass(frozen=True)
 class Conic:
-    r"""The dual as a conic program, solved by Clarabel: quadratic, second-order, power, exponential or semidefinite cones.
+    r"""The dual as a conic program, solved by Clarabel: quadratic, power, exponential or semidefinite cones.
 
     It maximises :math:`\varphi(a) - R^*(\tfrac12 V(a) V(a)^\top)` with :math:`R^*` written as a minimum, so that the
     weights are multipliers: for the simplex, :math:`\varphi(a) - t` subject to
@@ -211,7 +211,7 @@ class _Run:
         if bound > HOPELESS * problem.scale:
             raise UnboundedError(
                 f"the dual of {problem.description} grows without end (beyond {bound:.1e}): with a hard margin, no "
-                f"hyperplane separates the classes for any kernel of the set. Use criterion 'hinge' or 'squared_hinge', "
+                f"hyperplane separates the classes for any kernel of the set. Use 'hinge' or 'squared_hinge', "
                 f"or add kernels.white() to the kernels to learn how much error to allow",
                 a / float(np.abs(a).sum()),
                 bound,

@@ -2,7 +2,7 @@ r"""The dual of a learned-kernel problem in cvxpy: what the criterion adds, and 
 
 .. math:: \max_{a \in A} \; \varphi(a) - R^*(\tfrac12 V(a) V(a)^\top)
 
-A criterion gives :math:`\varphi`, A and V; a set gives :math:`R^*` as the optimum of a minimisation, so that both go into
+A criterion gives :math:`\varphi`, A and V; a set gives :math:`R^*` as the optimum of a minimisation: both go into
 one maximisation, and the weights are the multipliers of the constraints that mention the kernels.
 Everything is in units of its own: badly scaled kernels or a large C break conic solvers.
 """
@@ -275,9 +275,9 @@ def radius(duals: Duals, factors: list[np.ndarray], share: np.ndarray, size: flo
 def span(problem: Problem) -> Task:
     r"""Return the program over the span of the kernels within the semidefinite cone.
 
-    :math:`\max \{\langle K, N \rangle : K = \sum_k \mu_k K_k \succeq 0, \operatorname{tr} K = c\}` is at most c t for any
-    :math:`X \succeq N` with :math:`\langle K_k, X \rangle = t \operatorname{tr} K_k` for all k, and equal to it for the
-    best one. Here :math:`N = \tfrac12 V V^\top`, so :math:`X \succeq N` is one linear matrix inequality, with V in it.
+    :math:`\max \{\langle K, N \rangle : K = \sum_k \mu_k K_k \succeq 0, \operatorname{tr} K = c\}` is at most c t for
+    any :math:`X \succeq N` with :math:`\langle K_k, X \rangle = t \operatorname{tr} K_k` for all k, and equal to it
+    for the best one. With :math:`N = \tfrac12 V V^\top` the condition :math:`X \succeq N` is linear in X and V.
     The weights are the multipliers of the equalities, and :math:`Z = X - N` the multiplier of :math:`K \succeq 0`.
     """
     kernels, share = problem.kernels, weight_units(problem)
@@ -306,8 +306,8 @@ def bounded_ball(problem: Problem) -> Task:
     r"""Return the program over matrices near a given one.
 
     As in `span`, for any :math:`X \succeq N` and t, with :math:`W = X - t I`:
-    :math:`\langle K, N \rangle \le \langle K_0, W \rangle + \rho \|W\|_F + t c`. The learned matrix is the multiplier of
-    the matrix inequality.
+    :math:`\langle K, N \rangle \le \langle K_0, W \rangle + \rho \|W\|_F + t c`. The learned matrix is the
+    multiplier of the matrix inequality.
     """
     ball, kernels = problem.kernel_set, problem.kernels
     assert isinstance(ball, s.BoundedBall)

@@ -112,7 +112,18 @@ class Column:
             # Both parts of a sample may be free at once, and then only their difference counts: hold the sum a little.
             self.D = np.maximum(self.D, 1e-11 * float(np.mean(np.diagonal(K))))
             self.G = 1 / np.bincount(g.sample, 1 / self.D, minlength=g.n)
-        self.L = cholesky(K + extra + np.diag(self.G))
+        B = K + extra + np.diag(self.G)
+        self.held = 0.0
+        try:
+            self.L = linalg.cholesky(B, lower=True, check_finite=False)
+        except linalg.LinAlgError:
+            if self.single and not g.soft.any():
+                # As a step meets the rows exactly, their squares may join the matrix: that makes up for a kernel that
+                # is positive semidefinite only where they vanish.
+                self.held = float(np.abs(np.diagonal(K)).max())
+                rows = g.rows * g.sign
+                B = B + self.held * (rows.T @ rows)
+            self.L = cholesky(B)
         m = P.shape[1]
         answered = self.apply(np.column_stack([g.back(P), g.rows.T]))
         self.XP, self.XE = answered[0][:, :m], answered[0][:, m:]
@@ -144,6 +155,7 @@ class Column:
             self.r_low = self.r_low - np.where(self.has_lower, self.dx * self.dz_low, 0.0)
             self.r_high = self.r_high + np.where(self.has_upper, self.dx * self.dz_high, 0.0)
         r = self.residual + self.r_low / self.low - self.r_high / self.high
+        r = r + self.held * (self.program.rows.T @ self.row_residual)
         X, V = self.apply(r[:, None])
         self.X0, self.V0 = X[:, 0], V[:, 0]
         if self.inner is None:
