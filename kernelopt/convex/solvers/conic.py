@@ -64,7 +64,7 @@ class Conic:
     --------
     >>> from kernelopt.convex import Hinge, Simplex
     >>> y = np.array([1.0, 1.0, -1.0, -1.0])
-    >>> task = Problem.of([np.outer(y, y) / 4, np.eye(4)], y, Hinge(C=1.0), Simplex())
+    >>> task = Problem.of([np.outer(y, y), np.eye(4)], y, Hinge(C=1.0), Simplex())
     >>> solution = Conic().solve(task)
     >>> solution.theta.round(4), solution.certificate.holds(1e-6)
     (array([1., 0.]), True)
