@@ -36,9 +36,10 @@ def contrast(
 ) -> list[Record]:
     """Contrast kernels learned by convex optimisation with filters learned by backpropagation.
 
-    Every method sees the same training images, chooses its settings on a held-out quarter of them, and is
+    Every method sees the same training images, chooses its settings on held-out parts of them, and is
     tested on the same test images, once. Finished cells are kept in the store, and a second call goes on
-    where a first was stopped.
+    where a first was stopped. A transductive method is also given the inputs of the test images, never their
+    labels, when it is fitted; records and report say so, and do not compare it with the others.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def contrast(
     seeds : int or sequence of int
         How many seeds, or which.
     methods : sequence of str, optional
-        Names from `kernelopt.evaluation.methods.ALL`; all of them, unless given.
+        Names from `kernelopt.evaluation.methods.BY_NAME`; those of ``methods.ALL``, which leaves out the
+        transductive ones, unless given.
     output : path, optional
         Where the HTML report goes; the table goes beside it as ``.csv``.
     store : path, optional
@@ -91,7 +93,7 @@ def contrast(
             records,
             [method.info for method in chosen],
             title="Two ways of learning the kernel",
-            protocol=describe(study, protocol, n_jobs),
+            protocol=describe(study, protocol, n_jobs) | describe_transduction(chosen),
             provenance={"command": command(study, n_jobs)},
         )
         _write_atomically(page.with_suffix(".csv"), table(records))
@@ -118,6 +120,18 @@ def describe(study: Study, protocol: Protocol, n_jobs: int) -> dict[str, str]:
     }
 
 
+def describe_transduction(methods: Sequence[catalogue.Method]) -> dict[str, str]:
+    """Return the rules for transductive methods in words; nothing where there is none."""
+    names = ", ".join(method.info.label for method in methods if method.transductive)
+    if not names:
+        return {}
+    return {
+        "Transduction": f"{names}: fitted on the training images and the test images together, the latter without "
+        f"labels. Choosing stays inside the training set: there the held-out images are the ones without labels. Such "
+        f"a method knows more than the others, so it is not compared with them"
+    }
+
+
 def command(study: Study, n_jobs: int) -> str:
     """Return the command line that repeats a study."""
     words = {
@@ -132,7 +146,7 @@ def command(study: Study, n_jobs: int) -> str:
 
 COLUMNS = (
     "dataset", "method", "size", "seed", "status", "accuracy", "chosen", "gap", "gradient_norm",
-    "tune_seconds", "fit_seconds", "predict_seconds", "peak_memory_mb", "error",
+    "tune_seconds", "fit_seconds", "predict_seconds", "peak_memory_mb", "transductive", "error",
 )  # fmt: skip
 
 
@@ -154,6 +168,7 @@ def table(records: Sequence[Record]) -> str:
             gap,
             record.gradient_norm,
             *cost,
+            record.transductive,
             record.error,
         ]
         writer.writerow([_harmless(value) for value in values])

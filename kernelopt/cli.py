@@ -43,7 +43,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="how many seeds (one number), or which (several); default 5",
     )
-    contrast.add_argument("--methods", nargs="+", metavar="NAME", help="methods (all)")
+    contrast.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="NAME",
+        help="methods (all but sdp-kernel, which is fitted on the test images' inputs too, and only up to some sizes)",
+    )
     contrast.add_argument("-o", "--output", default="report.html", metavar="FILE", help="the report (report.html)")
     contrast.add_argument("--store", metavar="FILE", help="SQLite file of records (beside the report)")
     contrast.add_argument("--jobs", type=int, default=2, metavar="N", help="worker processes (2)")

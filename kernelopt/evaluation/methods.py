@@ -18,6 +18,7 @@ C_GRID = (1.0, 10.0, 100.0)
 RATE_GRID = (1e-3, 3e-3, 1e-2)
 N_FOLDS = 3  # for kernel machines, whose fits are cheap; a network's are not
 N_IMAGE_KERNELS = 12
+MAX_SDP_POINTS = 1200  # some minutes on one processor
 
 
 def image_kernels(X, sample_weight=None, *, image_shape: tuple[int, int]) -> list[Any]:
@@ -45,11 +46,14 @@ class Method:
     build : callable
         ``build(image_shape, seed, **setting)`` returns a scikit-learn estimator of flattened images.
     transductive : bool
-        Whether test inputs (never labels) are used in fitting; such methods are not ranked with others.
+        Whether test inputs (never labels) are used in fitting; such methods are not compared with others. What
+        `build` returns then takes -1 for "no label" and leaves the labels it gives in ``transduction_``.
     n_folds : int
         Folds of the cross-validation that chooses its setting; 0 for one hold-out part.
     version : int
         Raised when `build` changes what a record would hold, so that no older record is reused.
+    max_points : int or None
+        The most points that one fit can do, of a transductive method with the test images among them.
     """
 
     info: MethodInfo
@@ -57,6 +61,7 @@ class Method:
     transductive: bool = False
     n_folds: int = 0
     version: int = 1
+    max_points: int | None = None
 
 
 def _single(image_shape, seed, *, C, kernel):
@@ -69,6 +74,12 @@ def _combined(image_shape, seed, *, C, kernel_set):
     from kernelopt.estimators.mkl import MKLClassifier
 
     return MKLClassifier(kernels=partial(image_kernels, image_shape=image_shape), kernel_set=kernel_set, C=C)
+
+
+def _semidefinite(image_shape, seed, *, C):
+    from kernelopt.estimators.sdp import SDPKernelClassifier
+
+    return SDPKernelClassifier(kernels=partial(image_kernels, image_shape=image_shape), C=C)
 
 
 def _network(image_shape, seed, *, learning_rate, bank, trainable):
@@ -98,7 +109,7 @@ def _filters(name: str, label: str, learned: str, description: str, *, bank, tra
     return Method(info, partial(_network, bank=bank, trainable=trainable))
 
 
-ALL: tuple[Method, ...] = (
+ALL: tuple[Method, ...] = (  # of the contrast, unless others are named
     Method(
         MethodInfo(
             "single-kernel",
@@ -190,7 +201,26 @@ ALL: tuple[Method, ...] = (
     ),
 )
 
-BY_NAME: Mapping[str, Method] = {method.info.name: method for method in ALL}
+ON_REQUEST: tuple[Method, ...] = (  # only where they are named
+    Method(
+        MethodInfo(
+            "sdp-kernel",
+            "Kernel from the semidefinite cone",
+            "convex",
+            "the weights of twelve kernels, of either sign, by semidefinite programming",
+            "The twelve hand-made kernels, normalised, are added with weights of either sign such that the sum is a "
+            "kernel on training and test images together. A step of the solver costs the cube of their number, so "
+            f"that they may be {MAX_SDP_POINTS:,} at most.",
+            {"C": C_GRID},
+        ),
+        _semidefinite,
+        transductive=True,
+        n_folds=N_FOLDS,
+        max_points=MAX_SDP_POINTS,
+    ),
+)
+
+BY_NAME: Mapping[str, Method] = {method.info.name: method for method in ALL + ON_REQUEST}
 
 
 def find(names: Sequence[str]) -> list[Method]:

@@ -17,7 +17,7 @@ class Record:
     size, seed : int
         Number of training samples; seed of the split and of the method.
     status : {"ok", "failed"}
-        A failed cell carries its `error` and nothing else.
+        A failed cell carries its `error`, whether it is transductive, and nothing else.
     accuracy : float
         Fraction of the test images classified correctly.
     correct : list of int
@@ -28,7 +28,8 @@ class Record:
     candidates : list of dict
         Every setting tried, ``{"params": ..., "score": ...}``, with its validation accuracy.
     weights : dict of str to float, or None
-        Kernel name to weight, for methods that combine kernels; the weights add up to one.
+        Kernel name to weight, for methods that combine kernels; the weights add up to one, and are of either sign
+        where the kernel comes from the semidefinite cone.
     certificate : dict or None
         ``primal, dual, gap, infeasibility, problem``: how far a convex optimum was proven.
     gradient_norm : float or None
@@ -41,6 +42,9 @@ class Record:
         ``fit_seconds, tune_seconds, predict_seconds, peak_memory_mb``.
     provenance : dict
         Versions, threads, machine, commit, start time, data hash.
+    transductive : bool
+        Whether the inputs (never the labels) of the test images were given to the fit. Such a record is not compared
+        with one whose method had to do without them. Records stored before there was this field are not.
     """
 
     dataset: str
@@ -60,6 +64,7 @@ class Record:
     filters: dict[str, Any] | None = None
     cost: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    transductive: bool = False
 
     @property
     def key(self) -> tuple[str, str, int, int]:

@@ -25,7 +25,7 @@ import kernelopt
 from kernelopt.conv.recorder import thinned
 from kernelopt.datasets import Dataset, load
 from kernelopt.evaluation import methods
-from kernelopt.evaluation.protocol import Protocol, nested_order
+from kernelopt.evaluation.protocol import Protocol, nested_order, transduce
 from kernelopt.evaluation.provenance import peak_memory_mb, provenance, reset_peak_memory
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.store import Store
@@ -101,18 +101,20 @@ def _exit_without(parent: int) -> None:
 def fingerprint(cell: Cell, dataset: Dataset, protocol: Protocol) -> str:
     """Return the digest of all that determines a cell's record."""
     method = methods.BY_NAME[cell.method]
-    content = {
+    content: dict[str, Any] = {
         "cell": asdict(cell),
         "data": dataset.sha256,
         "method": [method.version, {name: list(values) for name, values in method.info.grid.items()}, method.n_folds],
         "protocol": asdict(protocol),
         "kernelopt": kernelopt.__version__,
     }
+    if method.transductive:  # only then, so that records of before there was the word are found again
+        content["transductive"] = True
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def check_fits(dataset: Dataset, study: Study) -> None:
-    """Refuse data that the contrast cannot use, and sizes larger than the data."""
+    """Refuse data that the contrast cannot use, and sizes larger than the data or than a method can do."""
     if dataset.X_test is None or dataset.image_shape is None or len(dataset.image_shape) != 2:
         raise ValueError(
             f"data set {dataset.name!r} cannot be contrasted: grey images with an official test part are needed "
@@ -120,24 +122,41 @@ def check_fits(dataset: Dataset, study: Study) -> None:
         )
     if max(study.sizes) > len(dataset.X):
         raise ValueError(f"size {max(study.sizes)} exceeds the {len(dataset.X)} training images of {dataset.name!r}")
-    if min(study.sizes) < 4 * len(np.unique(dataset.y)):
-        classes = len(np.unique(dataset.y))
-        raise ValueError(f"size {min(study.sizes)} is too small for {classes} classes; use at least {4 * classes}")
+    classes = len(np.unique(dataset.y))
+    smallest = 4 * classes
+    if min(study.sizes) < smallest:
+        raise ValueError(f"size {min(study.sizes)} is too small for {classes} classes; use at least {smallest}")
+    largest, images = max(study.sizes), len(dataset.X_test)
+    for method in methods.find(study.methods):
+        if method.max_points is not None and largest + images > method.max_points:
+            room = method.max_points - images
+            advice = f"Use sizes up to {room}" if room >= smallest else "Use data with fewer test images"
+            raise ValueError(
+                f"method {method.info.name!r} is fitted on training and test images together and can do at most "
+                f"{method.max_points}, but size {largest} and the {images} test images of {dataset.name!r} make "
+                f"{largest + images}. {advice}, or leave the method out"
+            )
 
 
 def run_cell(cell: Cell, data_home: str | None, protocol: Protocol) -> tuple[Cell, Record]:
-    """Run one cell in this process: choose and train on the training part, then predict, then count."""
+    """Run one cell in this process: choose and train on the training part, then predict, then count.
+
+    The fit of a transductive method is given the inputs of the test images, after its setting is chosen without them;
+    that of any other method is not, and no fit is given their labels.
+    """
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    record = Record(cell.dataset, cell.method, cell.size, cell.seed)
+    transductive = methods.BY_NAME[cell.method].transductive
+    record = Record(cell.dataset, cell.method, cell.size, cell.seed, transductive=transductive)
     try:
         dataset = load(cell.dataset, data_home=data_home)
         assert dataset.X_test is not None and dataset.y_test is not None
         with interrupts_stop(), threadpool_limits(protocol.threads), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             order = nested_order(dataset.y, cell.seed)[: cell.size]
-            trained, partial = train(cell, rows(dataset.X[order]), dataset.y[order], dataset.image_shape, protocol)
+            X, y, unlabelled = rows(dataset.X[order]), dataset.y[order], rows(dataset.X_test) if transductive else None
+            trained, partial = train(cell, X, y, dataset.image_shape, protocol, unlabelled)
             begin = time.perf_counter()
-            predicted = trained.predict(rows(dataset.X_test))
+            predicted = trained.transduction_[len(X) :] if transductive else trained.predict(rows(dataset.X_test))
             partial["cost"]["predict_seconds"] = time.perf_counter() - begin
         # Only here, after every choice is made and every prediction is fixed, are test labels looked at.
         correct = (predicted == dataset.y_test).astype(int)
@@ -179,9 +198,18 @@ def interrupts_stop() -> Iterator[None]:
 
 
 def train(
-    cell: Cell, X: np.ndarray, y: np.ndarray, image_shape: Sequence[int] | None, protocol: Protocol
+    cell: Cell,
+    X: np.ndarray,
+    y: np.ndarray,
+    image_shape: Sequence[int] | None,
+    protocol: Protocol,
+    unlabelled: np.ndarray | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """Choose and fit a cell's method on its training part; return it with what is to be recorded."""
+    """Choose and fit a cell's method on its training part; return it with what is to be recorded.
+
+    `unlabelled` are the inputs that a transductive method is to label, None for any other method; they take part in
+    the fit, not in the choice.
+    """
     method = methods.BY_NAME[cell.method]
 
     def make(seed, **setting):
@@ -189,9 +217,14 @@ def train(
 
     reset_peak_memory()
     begin = time.perf_counter()
-    setting, candidates = protocol.choose(make, method.info.grid, X, y, cell.seed, method.n_folds)
+    setting, candidates = protocol.choose(make, method.info.grid, X, y, cell.seed, method.n_folds, method.transductive)
     middle = time.perf_counter()
-    trained = make(cell.seed, **setting).fit(X, y)
+    trained = make(cell.seed, **setting)
+    if method.transductive:
+        assert unlabelled is not None
+        transduce(trained, X, y, unlabelled)
+    else:
+        trained = trained.fit(X, y)
     cost = {"tune_seconds": middle - begin, "fit_seconds": time.perf_counter() - middle}
     memory = peak_memory_mb()
     if memory is not None:

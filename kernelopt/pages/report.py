@@ -19,7 +19,7 @@ from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.study import MethodInfo
 from kernelopt.pages import formats, summary
 from kernelopt.pages.figures.filters import shade_bar
-from kernelopt.pages.figures.marks import Look, looks, sample
+from kernelopt.pages.figures.marks import TRANSDUCTIVE, Look, looks, sample
 from kernelopt.pages.sections.accuracy import accuracy, claims, differences
 from kernelopt.pages.sections.cells import cells, command
 from kernelopt.pages.sections.filters import filters
@@ -73,8 +73,8 @@ def render(
     """
     arranged = summary.arrange(records, methods)
     used = {record.method for record in records}
-    shown = [method for method in methods if method.name in used]
-    look = looks(shown)
+    shown = [method for method in summary.marked(records, methods) if method.name in used]
+    look = looks(shown, {record.method for record in records if record.transductive})
     commands = {name: text for name, text in provenance.items() if name.lower().startswith("command")}
     page = (
         _environment()
@@ -84,6 +84,7 @@ def render(
             halves=HALVES,
             methods=shown,
             look=look,
+            transductive=[method for method in shown if look[method.name].half == TRANSDUCTIVE],
             views=[_view(results, look, f"d{position}") for position, results in enumerate(arranged)],
             cells=[row for results in arranged for row in cells(results)],
             warnings=summary.warnings_of(records),

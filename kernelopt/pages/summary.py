@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
 from typing import Any
@@ -34,7 +34,7 @@ class Results:
     records : tuple of Record
         All its cells, failed ones included, in the order of the methods, sizes and seeds.
     methods : tuple of MethodInfo
-        The methods that have at least one cell.
+        The methods that have at least one cell; transductive ones come last, and their labels say so.
     """
 
     dataset: str
@@ -53,6 +53,15 @@ class Results:
     def info(self) -> dict[str, MethodInfo]:
         """The methods by name."""
         return {method.name: method for method in self.methods}
+
+    @cached_property
+    def transductive(self) -> frozenset[str]:
+        """The names of the methods whose fits were given the inputs of the test images."""
+        return frozenset(record.method for record in self.records if record.transductive)
+
+    def comparable(self, method: str, rival: str) -> bool:
+        """Whether two methods were given the same: the test images' inputs, or not."""
+        return (method in self.transductive) == (rival in self.transductive)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -89,7 +98,19 @@ class Results:
         return crossed_interval(np.array(rows), LEVEL) if self.images and rows else None
 
     def difference(self, method: str, rival: str, size: int) -> Estimate | None:
-        """Return the mean paired difference over the seeds both methods finished, if any."""
+        """Return the mean paired difference over the seeds both methods finished, if any.
+
+        Raises
+        ------
+        ValueError
+            One of the methods is transductive and the other is not.
+        """
+        if not self.comparable(method, rival):
+            knows = method if method in self.transductive else rival
+            raise ValueError(
+                f"{method!r} cannot be compared with {rival!r}: the fits of {knows!r} were given the inputs of the "
+                f"test images, those of the other were not. Compare methods of one kind."
+            )
         ours = {record.seed: record.correct for record in self.cells(method, size) if record.correct}
         theirs = {record.seed: record.correct for record in self.cells(rival, size) if record.correct}
         seeds = sorted(ours.keys() & theirs.keys())
@@ -113,9 +134,16 @@ def arrange(records: Sequence[Record], methods: Sequence[MethodInfo]) -> list[Re
     -------
     list of Results
         By data set name.
+
+    Raises
+    ------
+    ValueError
+        No records, records of a method that is not described, two of one cell, or a method of which some records
+        are transductive and some are not.
     """
     if not records:
         raise ValueError("there are no records to report. Run the study first.")
+    methods = marked(records, methods)
     order = {method.name: position for position, method in enumerate(methods)}
     unknown = sorted({record.method for record in records} - order.keys())
     if unknown:
@@ -134,6 +162,19 @@ def arrange(records: Sequence[Record], methods: Sequence[MethodInfo]) -> list[Re
         used = {record.method for record in own}
         arranged.append(Results(dataset, own, tuple(m for m in methods if m.name in used)))
     return arranged
+
+
+def marked(records: Sequence[Record], methods: Sequence[MethodInfo]) -> list[MethodInfo]:
+    """Return the methods with the transductive ones last and called so, as their records have it."""
+    kinds = {method.name: {r.transductive for r in records if r.method == method.name} for method in methods}
+    mixed = [name for name, found in kinds.items() if len(found) > 1]
+    if mixed:
+        raise ValueError(
+            f"some records of {', '.join(mixed)} are transductive and some are not, so they are not of one method. "
+            f"Run its cells again, or report them apart."
+        )
+    last = [replace(m, label=f"{m.label} (transductive)") for m in methods if True in kinds[m.name]]
+    return [m for m in methods if True not in kinds[m.name]] + last
 
 
 def median_cost(results: Results, method: str, size: int) -> dict[str, float]:

@@ -183,18 +183,19 @@ class Judgement:
 
 
 def compare(results: Results, claim: Claim, size: int, rivals: Sequence[str]) -> tuple[Comparison, ...]:
-    """Return the challenger's paired difference from each rival that the study has."""
+    """Return the challenger's paired difference from each rival that the study has and that may be compared with it."""
     info = results.info
     return tuple(
         Comparison(size, info[claim.challenger], info[rival], results.difference(claim.challenger, rival, size))
         for rival in rivals
-        if rival in info
+        if rival in info and results.comparable(claim.challenger, rival)
     )
 
 
 def judge(results: Results, claim: Claim) -> list[Judgement]:
-    """Return the verdict at each training size; none if the study lacks the challenger or all rivals."""
-    if claim.challenger not in results.info or not results.info.keys() & set(claim.rivals):
+    """Return the verdict at each training size; none if the study lacks the challenger or all comparable rivals."""
+    rivals = [name for name in claim.rivals if name in results.info and results.comparable(claim.challenger, name)]
+    if claim.challenger not in results.info or not rivals:
         return []
     return [
         Judgement(claim, size, compare(results, claim, size, claim.rivals))

@@ -6,7 +6,7 @@ Colours, dashes and fonts are the style sheet's; the drawings only carry its cla
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -14,12 +14,14 @@ from markupsafe import Markup, escape
 from kernelopt.evaluation.study import MethodInfo
 from kernelopt.pages.formats import power_of_ten, significant
 
+TRANSDUCTIVE = "transductive"  # drawn as a group of its own, whichever half a method is of
 MARKERS = {
     "convex": "M-{r},0a{r},{r} 0 1 0 {d},0a{r},{r} 0 1 0 -{d},0Z",
     "filters": "M-{r},-{r}H{r}V{r}H-{r}Z",
     "bridge": "M0,-{q}L{q},0L0,{q}L-{q},0Z",
+    TRANSDUCTIVE: "M0,-{q}L{q},{r}H-{q}Z",
 }
-LEARNED = ("learned-kernel", "cnn-learned", "features-mkl")
+LEARNED = ("learned-kernel", "cnn-learned", "features-mkl", "sdp-kernel")
 VARIANTS = 4
 
 
@@ -41,7 +43,7 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
 
 @dataclass(frozen=True)
 class Look:
-    """How a method is drawn: marker and colour family by half; bold and filled if it learns its kernel in full.
+    """How a method is drawn: marker and colour by half or as transductive; bold and filled if it learns all its kernel.
 
     The others are hollow and dashed; `variant` tells them apart by dash and tint.
     """
@@ -62,14 +64,14 @@ class Look:
         return tag("path", d=path, class_="mark")
 
 
-def looks(methods: Sequence[MethodInfo]) -> dict[str, Look]:
-    """Return each method's look."""
+def looks(methods: Sequence[MethodInfo], transductive: Container[str] = ()) -> dict[str, Look]:
+    """Return each method's look; `transductive` holds the names of those that are."""
     used: dict[str, int] = {}
     found = {}
     for method in methods:
-        bold = method.name in LEARNED
-        found[method.name] = Look(method.half, bold, 0 if bold else used.get(method.half, 0) % VARIANTS)
-        used[method.half] = used.get(method.half, 0) + (not bold)
+        bold, half = method.name in LEARNED, TRANSDUCTIVE if method.name in transductive else method.half
+        found[method.name] = Look(half, bold, 0 if bold else used.get(half, 0) % VARIANTS)
+        used[half] = used.get(half, 0) + (not bold)
     return found
 
 

@@ -34,9 +34,9 @@ def interval_strip(estimate: Estimate, look: Look, scale: Scale, title: str) -> 
 
 
 def bar_strip(mean: float, values: Sequence[float], look: Look, scale: Scale, title: str) -> Markup:
-    """Return a strip with a bar from zero to the mean and one dot per value."""
-    start, end = _inset(scale(0.0)), _inset(scale(mean))
-    bar = tag("rect", x=f"{100 * start:.2f}%", width=f"{100 * max(end - start, 0):.2f}%", y=8, height=10, class_="bar")
+    """Return a strip with a bar between zero and the mean, on either side, and one dot per value."""
+    start, end = sorted((_inset(scale(0.0)), _inset(scale(mean))))
+    bar = tag("rect", x=f"{100 * start:.2f}%", width=f"{100 * (end - start):.2f}%", y=8, height=10, class_="bar")
     return _strip(
         tag("title", title), _upright(scale(0.0), "zero"), tag("g", bar, *_dots(values, scale), class_=look.css)
     )

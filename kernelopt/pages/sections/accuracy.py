@@ -39,6 +39,7 @@ def accuracy(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
     rows = [
         {
             "method": method,
+            "transductive": method.name in results.transductive,
             "cells": [
                 {
                     "size": size,

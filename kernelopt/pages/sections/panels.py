@@ -7,13 +7,14 @@ from typing import Any
 
 from kernelopt.pages import formats
 from kernelopt.pages.figures.charts import Axis, Chart, Line, Point
-from kernelopt.pages.figures.marks import Look, Scale, log_ticks
+from kernelopt.pages.figures.marks import TRANSDUCTIVE, Look, Scale, log_ticks
 from kernelopt.pages.summary import Results, curves_of, mean_curve
 
 HALVES = {
     "convex": "Weights of kernels, by convex optimisation",
     "filters": "Filters of a network, by backpropagation",
     "bridge": "Both: kernels made from learned filters",
+    TRANSDUCTIVE: "Transductive: fitted with the test images at hand, unlabelled",
 }
 PARENTS = ("learned-kernel", "cnn-learned")  # a bridge is read against them
 
@@ -21,23 +22,28 @@ PARENTS = ("learned-kernel", "cnn-learned")  # a bridge is read against them
 def by_half(
     results: Results, lines: Mapping[str, Line], y: Axis, what: str, *, width: float = 420, height: float = 310
 ) -> list[dict[str, Any]]:
-    """Return one chart per half against the training size; the other halves' lines are behind it in grey."""
+    """Return one chart per half against the training size; the other halves' lines are behind it in grey.
+
+    Transductive methods have a chart of their own, without others behind it, and are behind no other.
+    """
     sizes = [float(size) for size in results.sizes]
     x = Axis("training images", Scale.over(sizes, log=True, pad=0.1), [(s, formats.count(int(s))) for s in sizes])
     panels = []
     for half, heading in HALVES.items():
-        members = [m.name for m in results.methods if m.half == half and m.name in lines]
+        members = [name for name, line in lines.items() if line.look.half == half]
         if not members:
             continue
         if half == "bridge":
-            members = [name for name in PARENTS if name in lines] + members
+            members = [name for name in PARENTS if name in lines and results.comparable(name, members[0])] + members
         spoken = "; ".join(", ".join(point.title for point in lines[name].points) for name in members)
         chart = Chart(
             x,
             y,
             sorted((lines[name] for name in members), key=lambda line: line.look.bold),
             f"{what} against training images. {heading}. {spoken}",
-            context=[line for name, line in lines.items() if name not in members],
+            context=[
+                line for name, line in lines.items() if name not in members and results.comparable(name, members[0])
+            ],
             width=width,
             height=height,
         )

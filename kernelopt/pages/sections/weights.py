@@ -25,18 +25,18 @@ def weights(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
         shown = {"kernel": found}
         if len(set(sources.values())) > 1:
             shown = {"what the kernel looks at": found.added(sources), **shown}
-        top = max(
+        everything = [
             w for part in shown.values() for by_kernel in part.by_size.values() for seeds in by_kernel for w in seeds
-        )
-        scale = Scale(0.0, max(top, 1e-9) * 1.02)
+        ]
+        scale = Scale(min(*everything, 0.0) * 1.02, max(*everything, 1e-9) * 1.02)
         tables = [_table(heading, part, look[method.name], scale) for heading, part in shown.items()]
-        blocks.append({"method": method, "tables": tables})
+        blocks.append({"method": method, "tables": tables, "signed": scale.low < 0})
     return blocks
 
 
 def _table(heading: str, found: KernelWeights, look: Look, scale: Scale) -> dict[str, Any]:
     means = {size: [sum(seeds) / len(seeds) for seeds in by_kernel] for size, by_kernel in found.by_size.items()}
-    heaviest = sorted(range(len(found.kernels)), key=lambda k: -max(values[k] for values in means.values()))
+    heaviest = sorted(range(len(found.kernels)), key=lambda k: -max(abs(values[k]) for values in means.values()))
     shown = sorted(heaviest[:MOST_KERNELS])
     rows = []
     for k in shown:
@@ -54,6 +54,6 @@ def _table(heading: str, found: KernelWeights, look: Look, scale: Scale) -> dict
         "heading": heading,
         "sizes": list(found.by_size),
         "left_out": len(found.kernels) - len(shown),
-        "axis": strips.strip_axis(scale, [(v, f"{v:.2g}") for v in scale.ticks(3)]),
+        "axis": strips.strip_axis(scale, [(v, f"{v:.6g}".replace("-", formats.MINUS)) for v in scale.ticks(3)]),
         "rows": rows,
     }
