@@ -128,7 +128,7 @@ class ConvexLoss(Criterion):
 
     Parameters
     ----------
-    loss : Loss
+    psi : Loss
         `Huber`, `Pinball`, or an object of your own with the methods of `Loss`.
     lam : float
         Weight of the norm; positive.

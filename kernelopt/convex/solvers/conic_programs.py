@@ -34,7 +34,7 @@ class Task:
     a, theta, witness : callables
         Called once the program has values.
     ray : cvxpy.Problem
-        The program whose answer is a direction without end, where the optimum has none.
+        The program that finds a direction along which only the linear part of the dual moves, for `a` to read.
     """
 
     program: cp.Problem
@@ -110,13 +110,16 @@ class Duals:
         V = np.column_stack([g.v(self.unit * z.value) for g, z in zip(self.programs, self.z, strict=True)])
         return self.problem.criterion.inverse(V, self.problem.Y)
 
-    def task(self, price: Price) -> Task:
-        """Return the whole program."""
+    def task(self, price: Price, factors: list[np.ndarray]) -> Task:
+        """Return the whole program, for kernels with these factors."""
         program = cp.Problem(cp.Maximize(self.phi - self.gain * price.value), [*self.constraints, *price.constraints])
         ray = None
         if self.phi.is_affine():
+            # No kernel of any set sees V where none of its kernels does. The norm, not its square: that would be small
+            # long before V is.
             cone = [c for g, z in zip(self.programs, self.z, strict=True) for c in self._domain(g, z, 0.0)]
-            ray = cp.Problem(cp.Minimize(price.value), [*cone, self.phi == 1.0, *price.constraints])
+            seen = cp.vstack([L[: self.problem.n_train].T @ self.V for L in factors])
+            ray = cp.Problem(cp.Minimize(cp.norm(seen, "fro")), [*cone, self.phi == 1.0])
         return Task(program, self.point, price.theta, price.witness, ray)
 
 
@@ -189,7 +192,7 @@ def machine(problem: Problem, theta: np.ndarray) -> Task:
     K = centred(K) if balanced(problem) else K
     size = mean_diagonal([K])
     duals, L = Duals(problem, size), factor(K / size)
-    return duals.task(Price(duals.form(L), [], lambda: theta))
+    return duals.task(Price(duals.form(L), [], lambda: theta), [L])
 
 
 def mean_diagonal(matrices) -> float:
@@ -213,7 +216,7 @@ def learned(problem: Problem) -> Task:
     duals = Duals(problem, size)
     factors = [factor(K / size) for K in matrices]
     if inner:
-        return duals.task(radius(duals, factors, share, size))
+        return duals.task(radius(duals, factors, share, size), factors)
     t = cp.Variable(len(factors), nonneg=True)
     cones = [duals.gain * duals.form(L) <= t[k] for k, L in enumerate(factors)]
     if isinstance(kernel_set, s.SquaredLp):
@@ -227,7 +230,7 @@ def learned(problem: Problem) -> Task:
         value = norm(t, 1.0)
     else:
         raise NotImplementedError(f"Conic does not know the kernel set {kernel_set.name!r}")
-    return duals.task(Price(value / duals.gain, cones, lambda: share * multipliers(cones)))
+    return duals.task(Price(value / duals.gain, cones, lambda: share * multipliers(cones)), factors)
 
 
 def weight_units(problem: Problem) -> np.ndarray:
@@ -299,7 +302,7 @@ def span(problem: Problem) -> Task:
     def witness() -> np.ndarray:
         return duals.unit**2 * P @ (X.value - 0.5 * V.value @ V.value.T) @ P.T
 
-    return duals.task(Price(trace * t, [*traces, above], theta, witness))
+    return duals.task(Price(trace * t, [*traces, above], theta, witness), [P @ factor(K / size) for K in matrices])
 
 
 def bounded_ball(problem: Problem) -> Task:
@@ -323,7 +326,7 @@ def bounded_ball(problem: Problem) -> Task:
         K = np.asarray(above.dual_value)[:N, :N]
         return c * (K + K.T) / (2 * float(np.trace(K)))
 
-    return duals.task(Price(price, [above], theta))
+    return duals.task(Price(price, [above], theta), [factor(K0 / size)])
 
 
 def majorant(V: cp.Expression) -> tuple[cp.Variable, cp.Constraint, cp.Expression]:
