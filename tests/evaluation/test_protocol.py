@@ -87,6 +87,7 @@ def test_kernel_machines_choose_by_cross_validation():
         "single-kernel",
         "uniform-kernel",
         "learned-kernel",
+        "sdp-kernel",
     }
 
 
