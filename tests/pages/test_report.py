@@ -18,7 +18,7 @@ from kernelopt.pages import report
 from kernelopt.pages.figures import charts, marks
 from kernelopt.pages.formats import percent, percent_interval, points, points_interval
 
-from .make_records import HOSTILE, PROTOCOL, PROVENANCE, fail, make_methods, make_records
+from .make_records import HOSTILE, PROTOCOL, PROVENANCE, SDP, fail, make_methods, make_records, transductive
 
 VOID = {"meta", "input", "br", "hr", "img", "link", "col"}
 CONVEX = ("single-kernel", "uniform-kernel", "learned-kernel")
@@ -99,6 +99,9 @@ def variants():
         "odd numbers": odd,
         "stored": [Record.from_dict(_with_nulls(r.to_dict())) for r in full],
         "zero gaps": [replace(r, certificate={"gap": 0.0, "problem": "p"}) if r.certificate else r for r in full],
+        "transductive too": full + transductive(full),
+        "transductive only": transductive(full),
+        "transductive failed": full + [fail(r) for r in transductive(full)],
         "hostile": make_records(images=60, hostile=True),
     }
 
@@ -109,7 +112,7 @@ VARIANTS = variants()
 @pytest.fixture(scope="module", params=VARIANTS)
 def case(request):
     records = VARIANTS[request.param]
-    text = render(records, make_methods(hostile=request.param == "hostile"))
+    text = render(records, [SDP, *make_methods(hostile=request.param == "hostile")])
     return records, text, Page(text)
 
 

@@ -179,7 +179,7 @@ def test_text_has_contrast_in_both_themes(browser, page, scheme):
         };
         const paper = light("--paper");
         const tints = ["--convex0", "--convex1", "--filters0", "--filters1", "--filters2", "--filters3"];
-        return ["--ink", "--muted", "--convex", "--filters", "--bridge", ...tints].map((name) => {
+        return ["--ink", "--muted", "--convex", "--filters", "--bridge", "--transductive", ...tints].map((name) => {
           const [a, b] = [light(name), paper].sort((p, q) => q - p);
           return (a + 0.05) / (b + 0.05);
         });
