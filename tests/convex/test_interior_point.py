@@ -192,7 +192,7 @@ def test_an_interrupt_returns_the_best_point(monkeypatch):
 
 
 def test_an_interrupt_before_the_first_point_is_passed_on(monkeypatch):
-    def interrupted(self, V):
+    def interrupted(self, V, which=None):
         raise KeyboardInterrupt
 
     task = small(Hinge(), Simplex())

@@ -72,10 +72,11 @@ class PSDSpan(KernelSet):
         T = kernels.orthonormal
         size = traces @ T
         t = float(size @ ((inner + q) @ T)) / float(size @ size)
+        undone = t * traces - q - inner
         for _ in range(3):  # the second and third time against rounding
-            Z = Z + kernels.mix(T @ ((t * traces - q - kernels.inner(Z)) @ T))
+            Z = Z + kernels.mix(T @ (undone @ T))
+            undone = t * traces - q - kernels.inner(Z)
         # ... what is left undone counts for no more than c times its norm, as |K(theta)| <= tr K(theta) = c ...
-        undone = t * traces - q - kernels.inner(Z)
         unmet = float(np.linalg.norm(undone @ T))
         # ... and as <K_k, I> is the trace, each unit of I that makes Z semidefinite costs a unit of t.
         return self.budget(kernels) * (t + max(0.0, -_smallest(Z)) + unmet)

@@ -16,7 +16,8 @@ from kernelopt.convex.criteria.program import stacked
 from kernelopt.convex.pairs import sees_balanced_only
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import BoundedBall
-from kernelopt.convex.solvers.newton_blocks import Centre, Column, Span
+from kernelopt.convex.solvers.newton_blocks import Centre, Column
+from kernelopt.convex.solvers.span_block import Span
 from kernelopt.convex.solvers.weight_blocks import Weights
 from kernelopt.errors import SolverError, UnboundedError
 from kernelopt.kernels.rows import StoredKernels
@@ -27,6 +28,8 @@ SETTLE = 8  # steps with the weights held, at most
 WALL_OF_CONES = 0.9  # the same where groups may leave: their norms bend the more, the smaller they are
 SHORT = 0.1  # a predicted step shorter than this corrects nothing
 JAMMED = 0.2  # a step so short that the next one only centres
+BY_ROUNDING = 1e-9  # margins that are short by less may just be rounded
+EPS = float(np.finfo(float).eps)
 PATIENCE = 25  # iterations without a better bound after which rounding has the last word
 
 
@@ -99,7 +102,7 @@ class _Run:
         self.span = self.centre = self.weights = None
         if self.ball is None:
             program = kernel_set.program(kernels)
-            self.span = Span.of(kernels) if program.semidefinite else None
+            self.span = Span(kernels) if program.semidefinite else None
             self.centre = Centre(kernels.n_samples) if program.radius else None
             self.weights = None if kernel_set.fixed else Weights(program, self.span)
         self.theta = kernel_set.start(kernels)
@@ -268,10 +271,13 @@ class _Run:
         b = criterion.best_intercept(F, problem.Y, problem.w)
         factors, _ = criterion.rescale(F, b, problem.Y)
         if np.isfinite(factors).all():
-            beta, b = beta * factors, b * factors
-            primal = problem.primal(theta, beta, b)
-            if self.best is None or primal < self.best[0]:
-                self.best = (primal, theta.copy(), beta, b)
+            # Margins short of one by rounding: their hinges may outweigh an objective that large kernels make tiny.
+            short = 1 - np.min(problem.Y * (F + b) * factors, axis=0)
+            lifted = np.where((short > 0) & (short < BY_ROUNDING), (1 + 16 * EPS) / np.maximum(1 - short, 0.5), 1.0)
+            for factor in (factors, factors * lifted)[: 1 if (lifted == 1).all() else 2]:
+                primal = problem.primal(theta, beta * factor, b * factor)
+                if self.best is None or primal < self.best[0]:
+                    self.best = (primal, theta.copy(), beta * factor, b * factor)
         self.refuse_unbounded(a, witness)
         bounds = Certificate(self.best[0] if self.best else np.inf, self.dual, 0.0, problem.scale)
         gap = bounds.gap if np.isfinite(bounds.primal) and np.isfinite(bounds.dual) else np.inf

@@ -12,24 +12,11 @@ each contributes :math:`P^\top B^{-1} P` and :math:`P^\top B^{-1} r`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import linalg
 
+from kernelopt.backend import NUMPY, Backend, Factor
 from kernelopt.convex.criteria.program import DualProgram
-
-
-def cholesky(B: np.ndarray) -> np.ndarray:
-    """Return the lower factor; a ridge at the level of rounding is added where the matrix needs one."""
-    size = float(np.mean(np.abs(np.diagonal(B)))) or 1.0
-    small = float(np.min(np.abs(np.diagonal(B)))) or size
-    for ridge in (0.0, 1e-14 * small, 1e-14 * size, 1e-12 * size, 1e-10 * size, 1e-8 * size):
-        try:
-            return linalg.cholesky(B + ridge * np.eye(len(B)), lower=True, check_finite=False)
-        except linalg.LinAlgError:
-            continue
-    raise linalg.LinAlgError("the Newton matrix is not positive definite")
 
 
 def steps_to_zero(values: np.ndarray, direction: np.ndarray) -> float:
@@ -45,8 +32,9 @@ class Column:
     dz_low: np.ndarray
     dz_high: np.ndarray
 
-    def __init__(self, program: DualProgram, size: float):
-        self.program = g = program
+    def __init__(self, program: DualProgram, size: float, where: Backend = NUMPY):
+        self.program, self.where = program, where
+        g = program
         self.fixed = bool(np.all(g.lower == g.upper))
         self.has_lower, self.has_upper = np.isfinite(g.lower), np.isfinite(g.upper)
         if self.fixed:
@@ -115,7 +103,7 @@ class Column:
         B = K + extra + np.diag(self.G)
         self.held = 0.0
         try:
-            self.L = linalg.cholesky(B, lower=True, check_finite=False)
+            self.factor = Factor(B, self.where, patient=False)
         except linalg.LinAlgError:
             if self.single and not g.soft.any():
                 # As a step meets the rows exactly, their squares may join the matrix: that makes up for a kernel that
@@ -123,27 +111,27 @@ class Column:
                 self.held = float(np.abs(np.diagonal(K)).max())
                 rows = g.rows * g.sign
                 B = B + self.held * (rows.T @ rows)
-            self.L = cholesky(B)
+            self.factor = Factor(B, self.where)
         m = P.shape[1]
         answered = self.apply(np.column_stack([g.back(P), g.rows.T]))
         self.XP, self.XE = answered[0][:, :m], answered[0][:, m:]
         self.VP, self.VE = answered[1][:, :m], answered[1][:, m:]
         EXE = g.rows @ self.XE + np.diag(g.soft)
-        self.inner = cholesky(EXE) if len(g.rows) else None
+        self.inner = Factor(EXE) if len(g.rows) else None
         self.EXP = g.rows @ self.XP
         self.schur = P.T @ self.VP
         if self.inner is not None:
-            self.schur = self.schur - (P.T @ self.VE) @ linalg.cho_solve((self.inner, True), self.EXP)
+            self.schur = self.schur - (P.T @ self.VE) @ self.inner.solve(self.EXP)
 
     def apply(self, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return B⁻¹ r and its v, for the columns of r."""
         g = self.program
         if self.single:
-            V = linalg.cho_solve((self.L, True), (r.T * g.sign).T, check_finite=False)
+            V = self.factor.solve((r.T * g.sign).T)
             return (V.T * g.sign).T, V
         scaled = (r.T * (g.sign / self.D)).T
         t = (np.stack([np.bincount(g.sample, c, minlength=g.n) for c in scaled.T], axis=1).T * self.G).T
-        V = linalg.cho_solve((self.L, True), t, check_finite=False)
+        V = self.factor.solve(t)
         X = ((r - g.back(t - (V.T * self.G).T)).T / self.D).T
         return X, V
 
@@ -160,7 +148,7 @@ class Column:
         self.X0, self.V0 = X[:, 0], V[:, 0]
         if self.inner is None:
             return self.P.T @ self.V0
-        self.b0 = linalg.cho_solve((self.inner, True), self.program.rows @ self.X0 - self.row_residual)
+        self.b0 = self.inner.solve(self.program.rows @ self.X0 - self.row_residual)
         return self.P.T @ (self.V0 - self.VE @ self.b0)
 
     def direct(self, dtheta: np.ndarray) -> None:
@@ -168,7 +156,7 @@ class Column:
         self.dx = self.X0 - self.XP @ dtheta
         self.db = np.zeros(0)
         if self.inner is not None:
-            self.db = self.b0 - linalg.cho_solve((self.inner, True), self.EXP @ dtheta)
+            self.db = self.b0 - self.inner.solve(self.EXP @ dtheta)
             self.dx = self.dx - self.XE @ self.db
         self.dz_low = np.where(self.has_lower, (self.r_low - self.z_low * self.dx) / self.low, 0.0)
         self.dz_high = np.where(self.has_upper, (self.r_high + self.z_high * self.dx) / self.high, 0.0)
@@ -211,7 +199,8 @@ class Centre:
     dx: np.ndarray
     dz: np.ndarray
 
-    def __init__(self, n: int):
+    def __init__(self, n: int, where: Backend = NUMPY):
+        self.where = where
         self.beta, self.z = np.full(n, 1.0 / n), np.zeros(n)
 
     def warm(self, objective: float) -> None:
@@ -245,14 +234,14 @@ class Centre:
         self.price = diagonals @ self.beta - nu * inners  # what the constraint adds to the slope of each weight
         B = (2 / nu) * (K - Kb[:, None] - Kb[None, :] + inner)
         B[np.diag_indices_from(B)] += self.z / self.beta
-        self.L = cholesky(B)
-        self.XP = linalg.cho_solve((self.L, True), self.P, check_finite=False)
+        self.factor = Factor(B, self.where)
+        self.XP = self.factor.solve(self.P)
         self.schur = self.P.T @ self.XP
 
     def gradient(self, tau: float, correct: bool) -> np.ndarray:
         """Return what the centre adds to the right-hand side of the weights."""
         self.r = tau - self.beta * self.z - (self.dx * self.dz if correct else 0.0)
-        self.X0 = linalg.cho_solve((self.L, True), self.residual + self.r / self.beta, check_finite=False)
+        self.X0 = self.factor.solve(self.residual + self.r / self.beta)
         return self.P.T @ self.X0
 
     def direct(self, dtheta: np.ndarray) -> None:
@@ -271,97 +260,3 @@ class Centre:
     def move(self, step: float) -> None:
         """Take the step."""
         self.beta, self.z = self.beta + step * self.dx, self.z + step * self.dz
-
-
-@dataclass
-class Span:
-    """The semidefinite constraint on the common range of the kernels, with its multiplier Z (HKM direction).
-
-    Weights of any sign may use any basis of the kernels' span: an orthonormal one here (the columns of `combinations`
-    hold it), since kernels that are nearly alike would leave the Newton matrix no digits.
-    """
-
-    basis: np.ndarray
-    combinations: np.ndarray
-    matrices: np.ndarray
-
-    def __post_init__(self):
-        self.dX: np.ndarray
-        self.dZ: np.ndarray
-
-    @classmethod
-    def of(cls, kernels, cut: float = 1e-12) -> Span:
-        """Reduce the kernels to the range of their sum: outside it nothing can be positive definite."""
-        total = sum(
-            kernels.mix(e) / max(t, 1e-300) for e, t in zip(np.eye(kernels.n_kernels), kernels.traces, strict=True)
-        )
-        values, vectors = linalg.eigh(total)
-        U = vectors[:, values > cut * values[-1]]
-        T = kernels.orthonormal
-        reduced = np.stack([U.T @ kernels.mix(e) @ U for e in T.T])
-        return cls(U, T, 0.5 * (reduced + np.swapaxes(reduced, 1, 2)))
-
-    def warm(self, theta: np.ndarray, objective: float) -> None:
-        """Start with Z such that the product with K(theta) is a multiple of the identity."""
-        X = np.tensordot(theta, self.matrices, 1)
-        self.Z = linalg.inv(X) * (objective / len(X))
-        self.Z = 0.5 * (self.Z + self.Z.T)
-
-    @property
-    def count(self) -> int:
-        """The number of eigenvalues."""
-        return self.matrices.shape[1]
-
-    @property
-    def witness(self) -> np.ndarray:
-        """Z on all points."""
-        return self.basis @ self.Z @ self.basis.T
-
-    def products_sum(self) -> float:
-        """Return the inner product with the multiplier."""
-        return float(np.sum(self.X * self.Z))
-
-    def prepare(self, theta: np.ndarray) -> None:
-        """Make the matrix that the constraint adds to the Newton system of the weights."""
-        self.X = np.tensordot(theta, self.matrices, 1)
-        self.L = cholesky(self.X)
-        M, flat = len(theta), (len(theta), -1)
-        self.XA = np.stack([linalg.cho_solve((self.L, True), A, check_finite=False) for A in self.matrices])
-        AZ = self.matrices @ self.Z
-        self.schur = self.XA.reshape(flat) @ AZ.reshape(flat).T
-        self.schur = 0.5 * (self.schur + self.schur.T)
-        self.inner = self.matrices.reshape(M, -1) @ self.Z.ravel()
-
-    def gradient(self, tau: float, correct: bool) -> np.ndarray:
-        """Return what the constraint adds to the right-hand side of the weights, beside `inner`."""
-        target = tau * linalg.cho_solve((self.L, True), np.eye(len(self.X)), check_finite=False) - self.Z
-        if correct:
-            twist = linalg.cho_solve((self.L, True), self.dX @ self.dZ, check_finite=False)
-            target = target - 0.5 * (twist + twist.T)
-        self.target = target
-        return self.matrices.reshape(len(self.matrices), -1) @ target.ravel()
-
-    def direct(self, dtheta: np.ndarray) -> None:
-        """Set the direction that goes with a direction of the weights."""
-        self.dX = np.tensordot(dtheta, self.matrices, 1)
-        twist = np.tensordot(dtheta, self.XA, 1) @ self.Z
-        self.dZ = self.target - 0.5 * (twist + twist.T)
-
-    def reach(self) -> float:
-        """Return the largest step inside both cones."""
-        return min(_matrix_step(self.L, self.dX), _matrix_step(cholesky(self.Z), self.dZ))
-
-    def products_after(self, step: float) -> float:
-        """Return the inner product after a step."""
-        return float(np.sum((self.X + step * self.dX) * (self.Z + step * self.dZ)))
-
-    def move(self, step: float) -> None:
-        """Take the step."""
-        self.Z = self.Z + step * self.dZ
-
-
-def _matrix_step(L: np.ndarray, direction: np.ndarray) -> float:
-    half = linalg.solve_triangular(L, direction, lower=True, check_finite=False)
-    whole = linalg.solve_triangular(L, half.T, lower=True, check_finite=False)
-    smallest = float(linalg.eigvalsh(0.5 * (whole + whole.T), subset_by_index=[0, 0])[0])
-    return -1 / smallest if smallest < 0 else np.inf

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
+from kernelopt.backend import Factor
 from kernelopt.convex.sets import WeightProgram
-from kernelopt.convex.solvers.newton_blocks import Span, cholesky, steps_to_zero
+from kernelopt.convex.solvers.newton_blocks import steps_to_zero
+from kernelopt.convex.solvers.span_block import Span
 
 
 class Weights:
@@ -101,8 +103,8 @@ class Weights:
         self.row_residual = self.total - self.A @ self.y
         # Where H lacks a direction an equality fixes it: A'A may be added to H, as A dy is known.
         self.shift = float(np.trace(H)) / len(H)
-        self.L = cholesky(0.5 * (H + H.T) + self.shift * (self.A.T @ self.A))
-        self.HA = linalg.cho_solve((self.L, True), self.A.T, check_finite=False)
+        self.factor = Factor(0.5 * (H + H.T) + self.shift * (self.A.T @ self.A))
+        self.HA = self.factor.solve(self.A.T)
         self.schur = self.A @ self.HA
 
     def direct(self, answer: np.ndarray, tau: float, correct: bool) -> np.ndarray:
@@ -118,7 +120,7 @@ class Weights:
         r = r - self.J.T @ ((self.r_z - self.z * self.off) / self.slack)
         if self.span is not None:
             r[:M] += self.span.gradient(tau, correct)
-        x = linalg.cho_solve((self.L, True), r + self.shift * (self.A.T @ self.row_residual), check_finite=False)
+        x = self.factor.solve(r + self.shift * (self.A.T @ self.row_residual))
         self.dnu = np.zeros(0)
         if len(self.total):
             self.dnu = linalg.solve(self.schur, self.A @ x - self.row_residual)
