@@ -205,7 +205,7 @@ ON_REQUEST: tuple[Method, ...] = (  # only where they are named
     Method(
         MethodInfo(
             "sdp-kernel",
-            "Kernel from the semidefinite cone",
+            "Semidefinite kernel",
             "convex",
             "the weights of twelve kernels, of either sign, by semidefinite programming",
             "The twelve hand-made kernels, normalised, are added with weights of either sign such that the sum is a "

@@ -280,14 +280,14 @@ def test_a_study_with_one_runs_from_the_command_line(quick, monkeypatch, tmp_pat
     rows = list(csv.DictReader((tmp_path / "report.csv").read_text().splitlines()))
     assert {row["method"]: row["transductive"] for row in rows} == {"sdp-kernel": "True", "uniform-kernel": "False"}
     text = page.read_text(encoding="utf-8")
-    assert "Kernel from the semidefinite cone (transductive)" in text and "<dt>Transduction</dt>" in text
+    assert "Semidefinite kernel (transductive)" in text and "<dt>Transduction</dt>" in text
     assert "data-difference" not in text.split("<script>")[0]
 
 
 def test_the_rules_speak_of_transduction_only_where_there_is_some():
     assert _contrast.describe_transduction(methods.ALL) == {}
     (text,) = _contrast.describe_transduction([*methods.ALL, *methods.ON_REQUEST]).values()
-    assert text.startswith("Kernel from the semidefinite cone: fitted on the training images and the test images")
+    assert text.startswith("Semidefinite kernel: fitted on the training images and the test images")
 
 
 def test_sizes_that_the_semidefinite_program_cannot_do_are_refused_before_anything_runs(tmp_path, capsys):

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from kernelopt.evaluation import methods
+from kernelopt.evaluation.records import Record
 from kernelopt.pages import report, summary, verdicts
-from kernelopt.pages.figures import marks, strips
+from kernelopt.pages.figures import charts, marks, strips
 from kernelopt.pages.sections import accuracy, weights
 
 from .make_records import ACCURACY, PROTOCOL, PROVENANCE, SDP, make_methods, make_records, transductive
@@ -124,6 +126,12 @@ def test_it_has_a_marker_and_a_colour_of_its_own():
     assert look["sdp-kernel"].css == "transductive bold"
     assert {name: lk for name, lk in look.items() if name != "sdp-kernel"} == marks.looks(make_methods())
     assert look["sdp-kernel"].marker() not in {lk.marker() for name, lk in look.items() if name != "sdp-kernel"}
+
+
+@pytest.mark.parametrize("method", methods.ON_REQUEST, ids=lambda m: m.info.name)
+def test_charts_have_room_for_the_mark(method):
+    (named,) = summary.marked([Record("d", method.info.name, 1, 0, transductive=True)], [method.info])
+    assert charts._wrapped(named.label, 15)[-1] == "(transductive)"
 
 
 # --- weights of either sign
