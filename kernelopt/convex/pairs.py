@@ -48,21 +48,32 @@ def check_pair(criterion: c.Criterion, kernel_set: s.KernelSet) -> None:
         )
 
 
+BALANCED = (
+    c.Hinge,
+    c.SquaredHinge,
+    c.HardMargin,
+    c.NuSVM,
+    c.Logistic,
+    c.EpsilonSVR,
+    c.NuSVR,
+    c.KernelFisher,
+    c.ConvexLoss,
+)
+
+
+def ignores_constants(criterion: c.Criterion) -> bool:
+    """Whether a constant on all entries of the kernel leaves the machine as it is, up to its intercept.
+
+    Its coefficients then add up to a number that is known beforehand: zero, or one for the one-class machine.
+    """
+    intercept = type(criterion) in BALANCED or (isinstance(criterion, c.LeastSquares) and criterion.intercept)
+    return intercept or isinstance(criterion, c.OneClass)
+
+
 def sees_balanced_only(criterion: c.Criterion, kernel_set: s.KernelSet) -> bool:
     """Whether the problem sees no more of a kernel than v'Kv for v that sum to zero: an intercept absorbs the rest."""
-    balanced = (
-        c.Hinge,
-        c.SquaredHinge,
-        c.HardMargin,
-        c.NuSVM,
-        c.Logistic,
-        c.EpsilonSVR,
-        c.NuSVR,
-        c.KernelFisher,
-        c.ConvexLoss,
-    )
-    intercept = type(criterion) in balanced or (isinstance(criterion, c.LeastSquares) and criterion.intercept)
-    return intercept and not isinstance(kernel_set, s.PSDSpan | s.TraceBudget | s.BoundedBall)
+    balanced = ignores_constants(criterion) and not isinstance(criterion, c.OneClass)
+    return balanced and not isinstance(kernel_set, s.PSDSpan | s.TraceBudget | s.BoundedBall)
 
 
 def table() -> str:

@@ -10,13 +10,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_y, _num_samples, check_is_fitted, validate_data
 
-from kernelopt.convex import Certificate, Criterion, GroupBall, KernelSet, OneClass, Problem, Solution, TraceBudget
-from kernelopt.convex.pairs import check_pair, sees_balanced_only
+from kernelopt.convex import Certificate, Criterion, GroupBall, KernelSet, Problem, Solution
+from kernelopt.convex.pairs import check_pair, ignores_constants, sees_balanced_only
 from kernelopt.convex.solvers import choose
 from kernelopt.estimators.choices import check_kernel_set, make_kernel_set
 from kernelopt.estimators.duplicates import Merged, merge
 from kernelopt.estimators.learned_kernel import LearnedKernel
 from kernelopt.kernels import KernelStack, Normalization, as_stack, check_gram, is_proven_psd, kernel_name, resolve
+from kernelopt.kernels.validation import missing_constant
 
 
 class KernelMachine(BaseEstimator):
@@ -121,6 +122,21 @@ class KernelMachine(BaseEstimator):
                 stack.leading[k] = check_gram(stack.leading[k], name, up_to_constant=up_to_constant)
         return stack
 
+    def _missing_constants(self, stack: KernelStack, criterion: Criterion, kernel_set: KernelSet) -> np.ndarray | None:
+        """Return what each kernel lacks to be one, where the criterion ignores it but the kernel set does not.
+
+        The machine is then the same for any constant, but the share of a trace, say, is not: that of the least.
+        """
+        if not ignores_constants(criterion):
+            return None  # and nothing is lacking
+        if sees_balanced_only(criterion, kernel_set) and self.normalize != "spherical":
+            return None
+        constants = [
+            0.0 if self.kernels_ is not None and is_proven_psd(self.kernels_[k]) else missing_constant(K, name)
+            for k, (name, K) in enumerate(zip(stack.names, stack.leading, strict=True))
+        ]
+        return np.array(constants) if any(constants) else None
+
     # ---- from Gram matrices to a machine -----------------------------------------------------------------------------
 
     def _learn(self, X, Y, keys, w, criterion: Criterion, *, factor=None, frame=None) -> Merged:
@@ -132,11 +148,9 @@ class KernelMachine(BaseEstimator):
         merged = self._distinct(X, keys, w, frame)
         kernel_set = make_kernel_set(self.kernel_set, self.p, self.kernels_)
         check_pair(criterion, kernel_set)
-        # The dual variables of one class add up to one, so a constant on all entries changes nothing but the value.
-        one_class = isinstance(criterion, OneClass) and not isinstance(kernel_set, TraceBudget)
-        loose = one_class or sees_balanced_only(criterion, kernel_set)
-        stack = self._training_stack(X, merged, up_to_constant=loose)
-        self.normalization_ = Normalization.fit(stack, self.normalize, merged.weight)
+        stack = self._training_stack(X, merged, up_to_constant=ignores_constants(criterion))
+        constant = self._missing_constants(stack, criterion, kernel_set)
+        self.normalization_ = Normalization.fit(stack, self.normalize, merged.weight, constant)
         weight = merged.weight if factor is None else merged.weight * factor[merged.first]
         solution = self._solve(stack, Y[merged.first], weight, criterion, kernel_set)
         self._keep(X, merged, stack, solution)

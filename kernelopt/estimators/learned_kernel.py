@@ -98,7 +98,7 @@ class LearnedKernel:
         assert self.kernels is not None
         active = [self.kernels[k] for k in self.active]
         if self.normalization.method == "spherical":
-            return np.sqrt([kernel_diag(k, X) for k in active])
+            return self.normalization.select(self.active).of_diagonal([kernel_diag(k, X) for k in active])
         if self.normalization.method == "center":
-            return self.normalization.measure(KernelStack.from_kernels(active, X, self.points))
+            return self.normalization.select(self.active).measure(KernelStack.from_kernels(active, X, self.points))
         return None

@@ -36,9 +36,10 @@ class MKLOneClass(OutlierMixin, KernelMachine):
         Norm of the sets "lp", "squared_lp" and "groups".
     nu : float, default=0.5
         In (0, 1]: at most this share of the samples is left outside.
-    normalize : {"variance", "center", "trace", "spherical", None}, default="trace"
+    normalize : {"variance", "trace", "spherical", None}, default="trace"
         What is done to each kernel. Not "variance" by default, as for the other machines: no intercept makes up for
-        what all entries of a kernel have in common, so it would inflate the wide kernels.
+        what all entries of a kernel have in common, so it would inflate the wide kernels. Not "center" at all: the
+        machine parts the samples from the origin, and there the origin is their mean.
     solver, tol, max_iter, time_limit, n_jobs, random_state, verbose
         As in `MKLClassifier`.
 
@@ -55,6 +56,9 @@ class MKLOneClass(OutlierMixin, KernelMachine):
     -----
     With one kernel and ``normalize=None`` this is the problem of ``sklearn.svm.OneClassSVM(nu=nu)``, whose values are
     :math:`\nu n` times these. Equal rows are merged and their weights added.
+
+    A constant on all entries of a kernel moves `offset_` but no decision; it does count for the weights. So a matrix
+    that is a Gram matrix but for a constant counts with the least one that makes it so: ``normalization_.constant``.
 
     Examples
     --------
@@ -110,6 +114,11 @@ class MKLOneClass(OutlierMixin, KernelMachine):
         """
         self._check_limits()
         criterion = OneClass(nu=self.nu)
+        if self.normalize == "center":
+            raise ValueError(
+                "normalize='center' leaves nothing to learn: the mean of the samples becomes the origin, from which "
+                "the one-class machine is to part them. Choose 'trace', 'spherical', 'variance' or None"
+            )
         frame = X
         X, _ = self._validated(X, fitting=True)
         w = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)

@@ -26,7 +26,7 @@ from kernelopt.convex import (
     SquaredHinge,
     TraceBudget,
 )
-from kernelopt.convex.pairs import check_pair
+from kernelopt.convex.pairs import check_pair, ignores_constants
 from kernelopt.estimators.base import KernelMachine
 from kernelopt.estimators.choices import make_criterion
 from kernelopt.estimators.duplicates import Merged
@@ -103,6 +103,9 @@ history_, n_features_in_
 
     `sample_weight` multiplies losses, and a weight of k is k copies of the row. Copies also count in the traces, so
     unequal weights are refused where the kernels' shares of the trace depend on them; with "spherical" none does.
+
+    An intercept absorbs a constant on all entries of a kernel, but the trace does not. So a matrix that is a Gram
+    matrix but for a constant counts with the least one that makes it so: ``normalization_.constant``.
 
     References
     ----------
@@ -191,8 +194,9 @@ history_, n_features_in_
         Y = np.where(label[:, None] == np.array(columns), 1.0, -1.0)
         class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y[rows], sample_weight=w[rows])
         points = np.append(rows, np.flatnonzero(~labelled & (w > 0)))  # labelled ones first
-        stack = self._stack(X, points, w[points], frame)
-        self.normalization_ = Normalization.fit(stack, self.normalize, w[points])
+        stack = self._stack(X, points, w[points], frame, up_to_constant=ignores_constants(criterion))
+        constant = self._missing_constants(stack, criterion, kernel_set)
+        self.normalization_ = Normalization.fit(stack, self.normalize, w[points], constant)
         self._refuse_uneven(stack, w[points], kernel_set)
         solution = self._solve(stack, Y, w[rows] * class_weight[label], criterion, kernel_set)
         self._keep(X, Merged(points, w[points]), stack, solution)
@@ -267,15 +271,15 @@ history_, n_features_in_
         marked = np.array([value == marker for value in y.tolist()], dtype=bool)
         return np.zeros(len(y), dtype=bool) if auto and len(set(y[~marked].tolist())) < 2 else marked
 
-    def _stack(self, X, points: np.ndarray, w: np.ndarray, frame: Any) -> KernelStack:
+    def _stack(self, X, points: np.ndarray, w: np.ndarray, frame: Any, up_to_constant: bool) -> KernelStack:
         """Return the Gram matrices of the points in this order."""
         everything = Merged(np.arange(len(points)), w)
         if self._precomputed:
             self.kernels_ = None
-            return self._training_stack(X[np.ix_(points, points)], everything, up_to_constant=False)
+            return self._training_stack(X[np.ix_(points, points)], everything, up_to_constant=up_to_constant)
         names = getattr(self, "feature_names_in_", None)
         self.kernels_ = resolve(self.kernels, X[points], names, w, frame=frame)
-        return self._training_stack(X[points], everything, up_to_constant=False)
+        return self._training_stack(X[points], everything, up_to_constant=up_to_constant)
 
     def _refuse_uneven(self, stack: KernelStack, w: np.ndarray, kernel_set: KernelSet) -> None:
         """Refuse weights that would change the shares of the trace, as copies would and a factor of C does not."""

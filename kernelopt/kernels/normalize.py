@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Normalization:
         p.
     profile : array of shape (M, n_train), or None
         What `measure` finds on the training points.
+    constant : array of shape (M,), or None
+        What is added to all entries of each kernel first; see `kernelopt.kernels.validation.missing_constant`.
 
     References
     ----------
@@ -63,9 +65,12 @@ class Normalization:
     scale: np.ndarray
     weight: np.ndarray
     profile: np.ndarray | None = None
+    constant: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, stack: KernelStack, method: str | None, sample_weight=None) -> Normalization:
+    def fit(
+        cls, stack: KernelStack, method: str | None, sample_weight=None, constant: np.ndarray | None = None
+    ) -> Normalization:
         """Measure a square training stack.
 
         Raises
@@ -84,6 +89,8 @@ class Normalization:
         n, n_train, M = stack.shape
         if n != n_train:
             raise ValueError(f"a normalisation is fitted on a square training stack, found shape {stack.shape}")
+        if constant is not None:
+            return replace(cls.fit(_raised(stack, constant), method, sample_weight), constant=constant)
         p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
         diag = np.asarray(np.einsum("kii->ki", stack.leading) if stack.diag is None else stack.diag, dtype=float)
         # In units of each kernel's largest entry: no overflow at 1e300, no underflow at 1e-300.
@@ -128,15 +135,21 @@ class Normalization:
                     "normalize='spherical' needs k(x, x) of the new points, which a bare array does not hold; "
                     "pass KernelStack(..., diag=...), or choose normalize='variance' or 'trace'"
                 )
-            return np.sqrt(np.asarray(stack.diag, dtype=float))
+            return self.of_diagonal(stack.diag)
         if self.method == "center":
             if stack.shape[1] != len(self.weight):
                 raise ValueError(
                     f"normalize='center' needs the kernels between the new points and all {len(self.weight)} training "
                     f"points, found {stack.shape[1]} columns"
                 )
-            return np.stack([K @ self.weight for K in stack.leading])
+            means = np.stack([K @ self.weight for K in stack.leading])
+            return means if self.constant is None else means + self.constant[:, None]
         return None
+
+    def of_diagonal(self, diag) -> np.ndarray:
+        """Return what "spherical" divides by, from k(x, x): shape (M, n)."""
+        diag = np.asarray(diag, dtype=float)
+        return np.sqrt(diag if self.constant is None else diag + self.constant[:, None])
 
     def apply(
         self, stack: KernelStack, *, rows: np.ndarray | None = None, columns: np.ndarray | None = None
@@ -155,9 +168,10 @@ class Normalization:
         StoredKernels
             Matrices and divisors; `mix` adds them up with weights. float32 stays float32.
         """
+        rows = self.measure(stack) if rows is None else rows
+        stack = stack if self.constant is None else _raised(stack, self.constant)
         if self.method not in ("spherical", "center"):
             return StoredKernels(stack.leading, self.scale)
-        rows = self.measure(stack) if rows is None else rows
         columns = self.profile if columns is None else columns
         assert rows is not None and columns is not None and self.profile is not None
         Ks = np.zeros(stack.leading.shape, dtype=np.result_type(stack.dtype, np.float32))
@@ -173,4 +187,11 @@ class Normalization:
     def select(self, kernels) -> Normalization:
         """Return the normalisation of some of the kernels."""
         profile = None if self.profile is None else self.profile[kernels]
-        return Normalization(self.method, self.scale[kernels], self.weight, profile)
+        constant = None if self.constant is None else self.constant[kernels]
+        return Normalization(self.method, self.scale[kernels], self.weight, profile, constant)
+
+
+def _raised(stack: KernelStack, constant: np.ndarray) -> KernelStack:
+    """Return the stack with a constant added to all entries of each kernel."""
+    diag = None if stack.diag is None else stack.diag + constant[:, None]
+    return KernelStack(stack.leading + constant[:, None, None], names=stack.names, diag=diag)

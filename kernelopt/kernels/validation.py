@@ -7,6 +7,8 @@ from scipy import linalg
 
 from kernelopt.errors import NotPSDError
 
+DROWNED = 1e6  # times the entries of a matrix: a constant beside which they are rounding
+
 
 def check_gram(K: np.ndarray, name: str = "K", *, up_to_constant: bool = False) -> np.ndarray:
     r"""Return K, symmetric to the last bit, or raise an error that says what is wrong with it.
@@ -73,6 +75,40 @@ def check_gram(K: np.ndarray, name: str = "K", *, up_to_constant: bool = False) 
                 f"Use a positive semidefinite kernel."
             )
     return K
+
+
+def missing_constant(K: np.ndarray, name: str = "K") -> float:
+    r"""Return the least :math:`c \ge 0` for which :math:`K + c\,\mathbf{1}\mathbf{1}^\top` is a Gram matrix.
+
+    Zero for a Gram matrix; the error of `check_gram` where there is none.
+
+    Examples
+    --------
+    >>> round(missing_constant(np.array([[2.0, -3.0], [-3.0, 2.0]])), 12)
+    0.5
+    """
+    try:
+        check_gram(K, name)
+        return 0.0
+    except NotPSDError as refused:
+        error = refused
+    try:
+        K = check_gram(K, name, up_to_constant=True)
+    except NotPSDError:
+        raise error from None
+    n, size = len(K), float(np.abs(K).max())
+    # In the basis (1/sqrt n, P), with P any basis of the vectors that sum to zero: the Schur complement of P'KP.
+    basis = np.linalg.qr(np.column_stack([np.ones(n), np.eye(n)[:, 1:]]))[0]
+    M = basis.T @ (K / size) @ basis
+    values, vectors = linalg.eigh(M[1:, 1:])
+    keep = values > 1e-12 * n  # of the entries, which are of size one
+    lacking = float(np.sum((vectors[:, keep].T @ M[1:, 0]) ** 2 / values[keep])) - float(M[0, 0])
+    constant = max(0.0, lacking) * size / n
+    # What rounding explains is in proportion to the entries before and after.
+    slack = 10 * _entry_error(K, size) * n * (float(np.abs(np.diagonal(K)).sum()) / size + n * constant / size)
+    if constant > DROWNED * size or not _positive_definite((K + constant) / size, slack):
+        raise error
+    return constant
 
 
 def _entry_error(K: np.ndarray, size: float) -> float:

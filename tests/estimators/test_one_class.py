@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kernelopt import KernelStack, MKLOneClass
 from kernelopt.convex import Simplex
+from kernelopt.errors import NotPSDError
 from kernelopt.kernels import Gaussian, Linear
 
 SQUARE = "the check feeds 300 x 2 features as a Gram matrix: OneClassSVM(kernel='precomputed') fails as well"
@@ -22,12 +23,7 @@ def excuses(estimator):
 
 @parametrize_with_checks(
     [MKLOneClass(), MKLOneClass(kernel_set="squared_lp", p=1.5), MKLOneClass("precomputed")],
-    # One check takes a constant from all entries of a Gram matrix, which is then none, and that matters: without an
-    # intercept the weights would shrink to nothing.
-    expected_failed_checks=lambda e: {
-        **excuses(e),
-        **({"check_positive_only_tag_during_fit": "not a Gram matrix"} if e.kernels == "precomputed" else {}),
-    },
+    expected_failed_checks=excuses,
     xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
@@ -121,12 +117,41 @@ def test_a_constant_on_all_entries_of_one_kernel_changes_nothing_but_the_offset(
     assert_allclose(moved.decision_function(K + 3.0), plain.decision_function(K), atol=1e-5)
 
 
+@pytest.mark.parametrize("nu", [0.1, 0.5])
+def test_a_gram_matrix_up_to_a_constant_counts_with_the_least_that_makes_it_one(X, nu):
+    """For one machine no constant matters, as scikit-learn's shows; for the weights it does, and this one is taken."""
+    rng = np.random.default_rng(2)
+    train, new = rng.normal(size=(50, 3)) + 3.0, rng.normal(size=(30, 3))
+    K, L = train @ train.T, new @ train.T  # of rank 3: one that any subtraction spoils
+    ours = MKLOneClass("precomputed", nu=nu, normalize=None, tol=1e-10).fit(K - 5.0)
+    theirs = OneClassSVM(kernel="precomputed", nu=nu, tol=1e-10).fit(K - 5.0)
+    assert_allclose(ours.normalization_.constant, [5.0], rtol=1e-9)
+    assert_allclose(nu * 50 * (ours.score_samples(L - 5.0) - ours.score_samples(K - 5.0)[0]),
+                    theirs.score_samples(L - 5.0) - theirs.score_samples(K - 5.0)[0], atol=1e-5)  # fmt: skip
+    gaussian, between = Gaussian(0.5)(train, train), Gaussian(0.5)(new, train)
+    for normalize in ("trace", "variance", None):
+        detector = MKLOneClass("precomputed", nu=nu, normalize=normalize, tol=1e-9)
+        whole = detector.fit(KernelStack.from_leading([K, gaussian]))
+        expected = whole.decision_function(KernelStack.from_leading([L, between])), whole.weights_
+        less = detector.fit(KernelStack.from_leading([K - 5.0, gaussian]))
+        assert_allclose(less.decision_function(KernelStack.from_leading([L - 5.0, between])), expected[0], atol=1e-6)
+        assert_allclose(less.weights_, expected[1], atol=1e-6)
+
+
+def test_what_no_constant_makes_a_gram_matrix_is_refused(X):
+    g = X[:, 0]
+    for K in (np.add.outer(g, g), np.diag(np.sign(g)), -np.ones((60, 60)) + np.diag(np.r_[-1.0, np.ones(59)])):
+        with pytest.raises(NotPSDError, match="kernel 0 of shape"):
+            MKLOneClass("precomputed").fit(K)
+
+
 ERRORS = {
     "nu": (dict(nu=0.0), "nu must be in"),
     "set": (dict(kernel_set="radius"), "does not go with the kernel set 'radius'"),
     "kernels": (dict(kernels=[]), "kernels is empty"),
     "groups": (dict(kernel_set="groups"), "per_feature"),
     "max_iter": (dict(max_iter=0), "max_iter"),
+    "normalize": (dict(normalize="center"), "normalize='center' leaves nothing to learn"),
 }
 
 

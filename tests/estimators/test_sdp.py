@@ -10,8 +10,8 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kernelopt import KernelStack, SDPKernelClassifier
-from kernelopt.convex import Hinge, Problem, PSDSpan, TraceBudget
-from kernelopt.errors import UnboundedError
+from kernelopt.convex import Hinge, LeastSquares, Problem, PSDSpan, TraceBudget
+from kernelopt.errors import NotPSDError, UnboundedError
 from kernelopt.kernels import Gaussian, Linear, Normalization, Polynomial, white
 
 KERNELS = [Polynomial(2, 0.2), Gaussian(0.03), Gaussian(0.1), Gaussian(1.0), Linear()]
@@ -24,11 +24,6 @@ N, LABELLED = 60, 35
         SDPKernelClassifier(["rbf", "polynomial"], kernel_set="trace", unlabeled=None, criterion="least_squares"),
         SDPKernelClassifier("precomputed", normalize="trace", kernel_set="trace", unlabeled=None),
     ],
-    # It takes a constant from all entries of a Gram matrix, which is then none; that matters where the trace is held.
-    expected_failed_checks=lambda e: (
-        {"check_positive_only_tag_during_fit": "not a Gram matrix"} if e.kernels == "precomputed" else {}
-    ),
-    xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -257,6 +252,37 @@ def test_hard_margin_learns_its_ridge_with_white_and_is_unbounded_without(X, y):
     clf = SDPKernelClassifier([*KERNELS, white()], "hard_margin", tol=1e-6).fit(same, labels)
     assert clf.certificate_.holds(1e-6) and clf.weights_[-1] > 0
     assert_array_equal(clf.predict(same), clf.transduction_)
+
+
+@pytest.mark.parametrize("normalize", ["trace", None])
+@pytest.mark.parametrize("kernel_set", ["psd_span", "trace"])
+def test_a_gram_matrix_up_to_a_constant_counts_with_the_least_that_makes_it_one(X, some, kernel_set, normalize):
+    """The machine never sees a constant, the trace that is held does: what is held is that of the least."""
+    linear, gaussian = X @ X.T, Gaussian(0.1)(X, X)  # of rank 6: one that any subtraction spoils
+    clf = SDPKernelClassifier("precomputed", kernel_set=kernel_set, normalize=normalize, tol=1e-8)
+    whole = clf.fit(KernelStack.from_leading([linear, gaussian]), some)
+    expected = whole.weights_, whole.certificate_.primal, whole.transduction_, whole.kernel_matrix_
+    less = clf.fit(KernelStack.from_leading([linear - 2.0, gaussian]), some)
+    assert_allclose(less.normalization_.constant, [2.0, 0.0], rtol=1e-9)
+    assert_allclose(less.weights_, expected[0], rtol=1e-4, atol=1e-5)
+    assert_allclose(less.certificate_.primal, expected[1], rtol=1e-7)
+    assert_array_equal(less.transduction_, expected[2])
+    assert_allclose(less.kernel_matrix_, expected[3], atol=1e-3)
+
+
+@pytest.mark.parametrize("normalize", ["spherical", "trace"])
+def test_an_indefinite_matrix_is_refused(X, some, normalize):
+    signs = np.sign(X[:, 0])
+    for K in (np.diag(signs), np.add.outer(signs, signs), np.eye(N) - 0.5 * np.outer(signs, signs)):
+        with pytest.raises(NotPSDError, match="kernel 0 of shape"):
+            SDPKernelClassifier("precomputed", normalize=normalize).fit(K, some)
+
+
+def test_a_machine_without_intercept_sees_a_constant_and_is_refused_it(X, some):
+    clf = SDPKernelClassifier("precomputed", LeastSquares(0.1, intercept=False), normalize="trace")
+    clf.fit(X @ X.T, some)
+    with pytest.raises(NotPSDError, match="kernel 0 of shape"):
+        clf.fit(X @ X.T - 2.0, some)
 
 
 ERRORS = {
