@@ -13,7 +13,7 @@ from kernelopt.convex.criteria import Criterion
 from kernelopt.convex.pairs import check_pair, sees_balanced_only
 from kernelopt.convex.sets import KernelSet
 from kernelopt.kernels import check_gram
-from kernelopt.kernels.rows import StoredKernels
+from kernelopt.kernels.rows import Kernels, StoredKernels
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Problem:
 
     Parameters
     ----------
-    kernels : StoredKernels
+    kernels : Kernels
         The M Gram matrices on N >= n points: the n training points, then the unlabelled ones (transduction).
     Y : array of shape (n, k)
         Targets: -1 and 1, one column per binary task, or values, as the criterion asks; the columns share the kernel.
@@ -68,7 +68,7 @@ class Problem:
         Positive sample weights.
     """
 
-    kernels: StoredKernels
+    kernels: Kernels
     Y: np.ndarray
     criterion: Criterion
     kernel_set: KernelSet
@@ -89,7 +89,10 @@ class Problem:
         """
         check_pair(criterion, kernel_set)
         loose = sees_balanced_only(criterion, kernel_set)
-        kernels = StoredKernels.of([check_gram(K, f"Ks[{k}]", up_to_constant=loose) for k, K in enumerate(Ks)], scale)
+        given = list(Ks)
+        checked = [check_gram(K, f"Ks[{k}]", up_to_constant=loose) for k, K in enumerate(given)]
+        same = isinstance(Ks, np.ndarray) and all(new is old for new, old in zip(checked, given, strict=True))
+        kernels = StoredKernels.of(Ks if same else checked, scale)  # a stack that passed as it is need not be copied
         Y = np.asarray(y, dtype=float)
         Y = Y[:, None] if Y.ndim == 1 else Y
         if Y.ndim != 2 or not 0 < len(Y) <= kernels.n_samples:
@@ -129,9 +132,13 @@ class Problem:
         """Return K(theta) on the training points."""
         return self.kernel_set.matrix(theta, self.kernels)[: self.n_train, : self.n_train]
 
-    def products(self, V: np.ndarray) -> np.ndarray:
+    def values(self, theta: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        """Return K(theta) beta on the training points, shape (n, k)."""
+        return self.kernel_set.apply(theta, self.padded(beta), self.kernels)[: self.n_train]
+
+    def products(self, V: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         """Return K_k V on the training points, shape (M, n, k), for coefficients V on the training points."""
-        return self.kernels.products(self.padded(V))[:, : self.n_train]
+        return self.kernels.products(self.padded(V), which)[:, : self.n_train]
 
     def padded(self, V: np.ndarray) -> np.ndarray:
         """Return V with zeros on the unlabelled points."""
@@ -149,7 +156,7 @@ class Problem:
         Where the criterion admits only functions of a certain size (a margin of one), it is that of the multiple which
         is admitted.
         """
-        F = self.train_matrix(theta) @ beta
+        F = self.values(theta, beta)
         factors, _ = self.criterion.rescale(F, intercept, self.Y)
         if not np.isfinite(factors).all():
             return np.inf
@@ -170,7 +177,7 @@ class Problem:
             return Certificate(np.inf, -np.inf, np.inf, self.scale, self.description)
         theta, outside = self.kernel_set.project(np.asarray(solution.theta, float), self.kernels, solution.witness)
         a, violation = self.criterion.project(np.asarray(solution.a, dtype=float), self.Y, self.w)
-        F = self.train_matrix(theta) @ solution.beta
+        F = self.values(theta, solution.beta)
         _, lacking = self.criterion.rescale(F, solution.intercept, self.Y)
         primal = self.primal(theta, solution.beta, solution.intercept)
         dual = self.dual(a, solution.witness)
@@ -180,6 +187,7 @@ class Problem:
         """Return the solution with its certificate filled in."""
         return replace(solution, certificate=self.certify(solution))
 
-    def every(self, step: int) -> Problem:
-        """Return the problem on every `step`-th sample, each counting `step` times."""
-        return replace(self, kernels=self.kernels.every(step), Y=self.Y[::step], w=step * self.w[::step])
+    def take(self, index: np.ndarray) -> Problem:
+        """Return the problem on some of the samples, whose weights stand for those of all."""
+        w = self.w[index] * (self.w.sum() / self.w[index].sum())
+        return replace(self, kernels=self.kernels.take(index), Y=self.Y[index], w=w)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kernelopt.convex.sets.program import WeightProgram
-from kernelopt.kernels.rows import StoredKernels
+from kernelopt.kernels.rows import Kernels
 
 
 class KernelSet(ABC):
@@ -27,35 +27,39 @@ class KernelSet(ABC):
         return False
 
     @abstractmethod
-    def start(self, kernels: StoredKernels) -> np.ndarray:
+    def start(self, kernels: Kernels) -> np.ndarray:
         """Return the weights a solver begins with: no kernel preferred."""
 
     @abstractmethod
-    def project(self, theta: np.ndarray, kernels: StoredKernels, witness: Any = None) -> tuple[np.ndarray, float]:
+    def project(self, theta: np.ndarray, kernels: Kernels, witness: Any = None) -> tuple[np.ndarray, float]:
         """Return admitted weights near `theta`, and how far `theta` violates the set (dimensionless)."""
 
-    def R(self, theta: np.ndarray, kernels: StoredKernels) -> float:
+    def R(self, theta: np.ndarray, kernels: Kernels) -> float:
         """Return the price of the weights; zero unless a set says otherwise."""
         return 0.0
 
     @abstractmethod
-    def support(self, q: np.ndarray, kernels: StoredKernels, witness: Any = None) -> float:
+    def support(self, q: np.ndarray, kernels: Kernels, witness: Any = None) -> float:
         r"""Return an upper bound of :math:`R^* = \sup_\theta \theta^\top q - R(\theta)`."""
 
-    def matrix(self, theta: np.ndarray, kernels: StoredKernels) -> np.ndarray:
+    def matrix(self, theta: np.ndarray, kernels: Kernels) -> np.ndarray:
         """Return K(theta) on all points."""
         return kernels.mix(theta)
 
+    def apply(self, theta: np.ndarray, V: np.ndarray, kernels: Kernels) -> np.ndarray:
+        """Return K(theta) V, shape (N, k), without the matrix."""
+        return kernels.apply(theta, V)
+
     def support_at(
-        self, V: np.ndarray, kernels: StoredKernels, q: np.ndarray | None = None, witness: Any = None
+        self, V: np.ndarray, kernels: Kernels, q: np.ndarray | None = None, witness: Any = None
     ) -> float:
         r"""Return an upper bound of :math:`R^*(\tfrac12 V V^\top)`, for V on all points; q where it is known."""
         if q is None:
-            q = 0.5 * np.einsum("ic,kic->k", V, kernels.products(V))
+            q = kernels.quadratics(V)
         return self.support(q, kernels, witness)
 
     @abstractmethod
-    def program(self, kernels: StoredKernels) -> WeightProgram:
+    def program(self, kernels: Kernels) -> WeightProgram:
         """Return the set as a program that a general solver can read."""
 
 

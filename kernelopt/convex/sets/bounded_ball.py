@@ -64,6 +64,10 @@ class BoundedBall(KernelSet):
         """Return the matrix itself."""
         return theta
 
+    def apply(self, theta, V, kernels):
+        """Return the matrix times V."""
+        return theta @ V
+
     def project(self, theta, kernels, witness=None):
         """Project onto the spectahedron, then draw towards the centre as far as the ball asks."""
         K0, c = self._given(kernels)

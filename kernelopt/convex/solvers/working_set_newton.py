@@ -1,57 +1,77 @@
-"""Projected Newton on the kernel weights, over a fixed-kernel support vector machine."""
+"""Projected Newton on the kernel weights, over machines that stay warm."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
-from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.convex.certificate import Certificate
-from kernelopt.convex.criteria import Hinge
 from kernelopt.convex.problem import Problem, Solution
-from kernelopt.convex.sets import Simplex, Uniform
-from kernelopt.convex.solvers.simplex_qp import simplex_qp
-from kernelopt.convex.solvers.svm_oracle import FixedKernelSolution, solve_svm
+from kernelopt.convex.sets import GroupBall, LpBall, Simplex, SquaredLp, TraceBudget, Uniform
+from kernelopt.convex.solvers.cutting_planes import CuttingPlanes
+from kernelopt.convex.solvers.machines import Machine, machine_for
+from kernelopt.convex.solvers.row_cache import WHOLE, RowCache
+from kernelopt.convex.solvers.weight_model import budget_row, minimise_model
+from kernelopt.kernels.rows import StoredKernels
 
+SETS = (Uniform, Simplex, TraceBudget, LpBall, SquaredLp, GroupBall)
 PATIENCE = 40  # iterations without progress after which more of them are pointless
+LARGE = 250  # samples from which the weights are first learned on a few
+FAR, FLOOR = 0.1, 0.2  # while the gap is larger, or after a step too far, a weight keeps this share in a step
+ENTER = 10  # kernels that join the working set at once
+PROMISING = 0.3  # of the largest quadratic form on a few samples: what a kernel must have to be looked at early
+LEAVE = 0.8  # of the largest quadratic form: what a kernel without weight must have to stay
+INNER = 3_000_000  # steps of one descent
 
 
 @dataclass(frozen=True)
 class WorkingSetNewton:
-    r"""Newton's method on :math:`\mu \mapsto \omega(K(\mu))` over the simplex.
+    r"""Newton's method on :math:`\mu \mapsto R(\mu) + \omega(K(\mu))`, for some ten machines' price.
 
-    One outer step solves the machine(s) at K(mu); with :math:`v = V(a)` the derivatives are
+    At the machines' :math:`s = V(a)` the derivatives are
 
     .. math::
-        \partial_k \omega = -\tfrac12 v^\top K_k v, \qquad
-        \partial_k \partial_l \omega = (K_k v)_F^\top \Pi (K_l v)_F,
+        \partial_k \omega = -\tfrac12 s^\top K_k s, \qquad
+        \partial_k \partial_l \omega = (K_k s)_F^\top \Pi (K_l s)_F,
 
-    with F the free samples and :math:`\Pi` the inverse of :math:`K_{FF}` on the complement of the
-    intercept. The quadratic model is minimised over the working set of kernels (those with weight, and
-    those whose derivative promises a decrease), followed by a line search on the derivative. Where the
-    model fails, because :math:`\omega` has a kink (no free samples), the cutting planes collected so
-    far take the step, and their multipliers combine the a's into a better lower bound. It stops on the
-    certificate.
+    with F the free variables and :math:`\Pi` the inverse of :math:`K_{FF}` where the sums vanish. What makes it fast:
+    the machines start where the last ones ended; rows of the mixed kernel are made when a machine asks for them; the
+    products :math:`K_k s` follow the entries of s that changed, and only for a working set of kernels; all kernels are
+    looked at only when the working set has converged. Where :math:`\omega` has a kink (no variable is free), the
+    cutting planes collected so far take the step, and their multipliers combine the a's into a better lower bound.
+    It stops on the certificate, whose products are made afresh.
+
+    It takes every criterion whose dual is a box QP or smooth (hinge, squared hinge, :math:`\nu`-SVM, one-class,
+    :math:`\varepsilon`-SVR, least squares, Fisher, logistic), and every set of nonnegative weights but the radius ball.
 
     Parameters
     ----------
     tol : float
         Relative duality gap at which it stops.
     max_iter : int
-        Outer iterations; past it a `ConvergenceWarning` is given.
+        Newton steps; past it a `ConvergenceWarning` is given.
     time_limit : float or None
-        Seconds; looked at between support vector machines, and past it a `ConvergenceWarning` is given.
+        Seconds; looked at between machines, and past it a `ConvergenceWarning` is given.
     n_jobs : int or None
-        Threads over the one-against-rest columns.
+        Threads over the kernels; None means one.
     verbose : int
-        1 prints a line per outer iteration.
+        1 prints a line per step.
+    cache_bytes : int
+        What the rows of the mixed kernel may take; with less, rows are made again.
+
+    Examples
+    --------
+    >>> from kernelopt.convex import Hinge, Problem, Simplex
+    >>> y = np.array([1.0, 1.0, -1.0, -1.0])
+    >>> task = Problem.of([np.outer(y, y), np.eye(4)], y, Hinge(C=1.0), Simplex())
+    >>> solution = WorkingSetNewton(tol=1e-6).solve(task)
+    >>> solution.theta, solution.certificate.holds(1e-6)
+    (array([1., 0.]), True)
     """
 
     tol: float = 1e-4
@@ -59,81 +79,91 @@ class WorkingSetNewton:
     time_limit: float | None = None
     n_jobs: int | None = None
     verbose: int = 0
+    cache_bytes: int = WHOLE
 
-    def solve(self, problem: Problem) -> Solution:
-        """Return the best certified point."""
-        if not isinstance(problem.criterion, Hinge) or not isinstance(problem.kernel_set, Simplex | Uniform):
+    def solve(self, problem: Problem, start: Solution | None = None) -> Solution:
+        """Return the best certified point.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is to be solved.
+        start : Solution, optional
+            Of a problem nearby (another C, another fold's weights): where to begin. A `beta` of other length only
+            gives its weights.
+        """
+        if not self.takes(problem):
             raise NotImplementedError(
-                f"WorkingSetNewton solves hinge on simplex or uniform, found {problem.description}"
+                f"WorkingSetNewton takes box-constrained and smooth criteria over sets of nonnegative weights, found "
+                f"{problem.description}; use InteriorPoint"
             )
-        return _Run(self, problem, time.perf_counter()).solution()
+        if self.n_jobs not in (None, 1) and isinstance(problem.kernels, StoredKernels):
+            from joblib import effective_n_jobs
 
-    def start(self, problem: Problem, clock: float) -> np.ndarray:
-        """Return the weights learned on a quarter of a large sample, equal weights on a small one."""
-        mu = problem.kernel_set.start(problem.kernels)
-        if _nothing_to_learn(problem) or len(problem.Y) < 800:
-            return mu
-        quarter = problem.every(4)
-        if any(np.ptp(column) == 0 for column in quarter.Y.T):
-            return mu
-        coarse = replace(self, tol=max(self.tol, 1e-2), max_iter=20)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            learned = _Run(coarse, quarter, clock).solution().theta
-        return 0.99 * learned + 0.01 * mu
+            problem = replace(problem, kernels=replace(problem.kernels, threads=effective_n_jobs(self.n_jobs)))
+        return _Run(self, problem, time.perf_counter()).solution(start)
 
-
-def _nothing_to_learn(problem: Problem) -> bool:
-    return problem.kernels.n_kernels == 1 or isinstance(problem.kernel_set, Uniform)
+    @staticmethod
+    def takes(problem: Problem) -> bool:
+        """Whether this is one of the problems it solves."""
+        if not isinstance(problem.kernel_set, SETS) or problem.kernels.n_samples != problem.n_train:
+            return False
+        return all(machine_for(problem.criterion, y, problem.w) for y in problem.Y.T)
 
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """The machines at one vector of weights, and the derivatives there."""
+    """The machines at one vector of weights: numbers only, for the machines move on."""
 
     mu: np.ndarray
-    machines: Sequence[FixedKernelSolution]
+    s: np.ndarray
     a: np.ndarray
-    V: np.ndarray
-    products: np.ndarray
+    intercept: np.ndarray
     q: np.ndarray
+    phi: float
     primal: float
+    inner: float  # how much of the gap the machines owe
 
-    @property
-    def intercept(self) -> np.ndarray:
-        return np.array([m.intercept for m in self.machines])
-
-    def curvature(self, kernels: np.ndarray) -> np.ndarray:
-        return sum(m.curvature(self.products[kernels, :, c]) for c, m in enumerate(self.machines))  # type: ignore[return-value]
+    def slope(self, direction: np.ndarray, W: np.ndarray, price: np.ndarray | float) -> float:
+        return float((price - self.q) @ direction[W])
 
 
-@dataclass(eq=False)
 class _Run:
-    """One run: the best bounds so far, and the cutting planes collected."""
+    """One run: weights, machines, products, and the best bounds so far."""
 
-    solver: WorkingSetNewton
-    problem: Problem
-    clock: float
-    svm_tol: float = 1e-3
-    best: _Point | None = None
-    dual: float = -np.inf
-    a: np.ndarray | None = None
-    cuts: list[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=list)
-    history: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self, solver: WorkingSetNewton, problem: Problem, clock: float):
+        self.solver, self.problem, self.clock = solver, problem, clock
+        kernels = problem.kernels
+        makers = [machine_for(problem.criterion, y, problem.w) for y in problem.Y.T]
+        self.machines: list[Machine] = [make() for make in makers if make is not None]
+        self.unit = max(machine.unit for machine in self.machines)
+        self.cache = RowCache(kernels, solver.cache_bytes)
+        self.program = problem.kernel_set.program(kernels)
+        self.row = None if problem.kernel_set.fixed else budget_row(self.program)
+        self.fixed = problem.kernel_set.fixed or (self.row is not None and kernels.n_kernels == 1)
+        self.W = np.arange(kernels.n_kernels)
+        self.products = np.zeros((0, len(self.machines), kernels.n_samples))
+        self.candidates = np.arange(kernels.n_kernels)  # those looked at while nothing is to be proven yet
+        self.looked = False  # at the candidates outside the working set
+        self.overshot = False
+        self.inner_tol = 1e-2
+        self.best: _Point | None = None
+        self.proven: Solution | None = None
+        self.dual, self.a = -np.inf, np.zeros(problem.Y.shape)
+        self.planes = CuttingPlanes(problem)
+        self.entries = 0.0
+        self.history: list[dict[str, Any]] = []
 
-    def solution(self) -> Solution:
+    # ---- the frame ---------------------------------------------------------------------------------------------------
+
+    def solution(self, start: Solution | None) -> Solution:
         try:
-            mu = self.solver.start(self.problem, self.clock)
-            stopped = self.iterate(mu)
+            stopped = self.iterate(self.begin(start))
         except KeyboardInterrupt:
             if self.best is None:
                 raise
             stopped = "interrupted"
-        assert self.best is not None and self.a is not None
-        blank = Certificate(np.inf, -np.inf, np.inf, self.problem.scale)
-        solution = self.problem.certified(
-            Solution(self.best.mu, self.best.V, self.best.intercept, self.a, blank, len(self.history), self.history)
-        )
+        solution = self.proven or self.proof()
         if stopped:
             warnings.warn(
                 f"{stopped} with a relative duality gap of {solution.certificate.gap:.1e} (tol={self.solver.tol:g}) "
@@ -143,85 +173,267 @@ class _Run:
             )
         return solution
 
+    def proof(self) -> Solution:
+        """Return the best point with its certificate."""
+        assert self.best is not None
+        blank = Certificate(np.inf, -np.inf, np.inf, self.problem.scale)
+        return self.problem.certified(
+            Solution(self.best.mu, self.best.s, self.best.intercept, self.a, blank, len(self.history), self.history)
+        )
+
+    def begin(self, start: Solution | None) -> np.ndarray:
+        """Return the first weights, and set the working set and, where a start is given, the machines."""
+        problem, kernels = self.problem, self.problem.kernels
+        mu = problem.kernel_set.start(kernels)
+        if self.fixed:
+            return mu
+        if start is not None and len(start.theta) == kernels.n_kernels:
+            theta, _ = problem.kernel_set.project(np.asarray(start.theta, dtype=float), kernels)
+            if start.beta.shape == problem.Y.shape:
+                self.warm(start.beta)
+            self.work_on(np.flatnonzero(theta) if self.row is not None else self.W)
+            return theta if theta.any() else mu
+        n = kernels.n_samples
+        if n < LARGE or self.row is None:
+            self.work_on(self.W)
+            return mu
+        few = self.few()
+        if few is None:
+            self.work_on(self.W)
+            return mu
+        coarse = replace(self.solver, tol=max(self.solver.tol, 0.1), max_iter=12, verbose=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            run = _Run(coarse, few, self.clock)
+            learned = run.solution(None)
+        assert run.best is not None
+        self.entries += run.entries * (few.kernels.n_samples / n) ** 2
+        theta = np.where(self.row * learned.theta > 1e-3, learned.theta, 0.0)
+        q = few.kernels.quadratics(learned.beta) / self.row
+        promising = np.argsort(-q)[: ENTER // 2]
+        self.candidates = np.flatnonzero(q > PROMISING * q.max())
+        self.work_on(np.union1d(np.flatnonzero(theta), promising))
+        return theta / float(self.row @ theta)
+
+    def few(self) -> Problem | None:
+        """Return the problem on a few runs of samples, read as they lie in memory; None where a class is missing."""
+        n = self.problem.n_train
+        size, runs = int(np.clip(n // 4, 100, 400)), 8
+        starts = np.linspace(0, n - size // runs, runs).astype(int)
+        index = np.unique(np.concatenate([np.arange(a, a + size // runs) for a in starts]))
+        part = self.problem.take(index)
+        try:
+            part.criterion.check(part.Y, part.w)
+        except ValueError:
+            return None
+        labels = part.criterion.targets == "labels"
+        return None if labels and any(np.ptp(column) == 0 for column in part.Y.T) else part
+
+    def warm(self, beta: np.ndarray) -> None:
+        """Begin the machines at coefficients made feasible."""
+        criterion, Y = self.problem.criterion, self.problem.Y
+        a, _ = criterion.project(criterion.inverse(np.asarray(beta, dtype=float), Y), Y, self.problem.w)
+        for machine, s in zip(self.machines, criterion.V(a, Y).T, strict=True):
+            machine.begin(s)
+
+    def work_on(self, W: np.ndarray) -> None:
+        """Set the working set; products of kernels that stay in it are kept."""
+        known = {int(k): at for at, k in enumerate(self.W[: len(self.products)])}
+        products = np.zeros((len(W), len(self.machines), self.problem.kernels.n_samples))
+        new = [at for at, k in enumerate(W) if int(k) not in known]
+        for at, k in enumerate(W):
+            if int(k) in known:
+                products[at] = self.products[known[int(k)]]
+        self.W, self.products = W, products
+        s = self.s
+        if new and s.any():
+            products[new] = np.swapaxes(self.problem.kernels.products(s, W[new]), 1, 2)
+            self.count(len(new), int(np.count_nonzero(s.any(axis=1))))
+
+    @property
+    def s(self) -> np.ndarray:
+        """The machines' coefficients, shape (n, k)."""
+        return np.column_stack([machine.s for machine in self.machines])
+
+    def count(self, kernels: int, rows: int, share: float = 1.0) -> None:
+        self.entries += share * kernels * rows * self.problem.kernels.n_samples
+
+    # ---- the method --------------------------------------------------------------------------------------------------
+
     def iterate(self, mu: np.ndarray) -> str | None:
         """Step until the gap closes; return why it stopped otherwise."""
-        point, stalled, gap, fixed = self.evaluate(mu), 0, np.inf, _nothing_to_learn(self.problem)
+        if self.fixed:
+            self.work_on(self.W)
+        goals = [1e-2, self.solver.tol] if self.solver.tol < 1e-2 else [self.solver.tol]
+        point, stalled, gap = self.evaluate(mu), 0, np.inf
         for _ in range(self.solver.max_iter):
             previous, gap = gap, self.record(point)
-            if gap <= 0.9 * self.solver.tol:
-                return None
+            if gap <= 0.9 * self.solver.tol and self.looked:
+                self.proven = self.proof()
+                if self.proven.certificate.holds(self.solver.tol):
+                    return None
+                goals = [self.solver.tol]
+                self.proven, self.candidates = None, np.arange(self.problem.kernels.n_kernels)
+            if gap <= 0.9 * goals[0]:
+                gap, point = self.everything(point)
+                if gap <= 0.9 * self.solver.tol:
+                    return None
+                goals = goals[1:] if len(goals) > 1 else goals
+                gap, stalled = np.inf, 0
             if self.out_of_time():
                 return "time_limit was reached"
             if len(self.history) > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
                 return f"the bounds stood still for {PATIENCE} iterations"
             stalled = stalled + 1 if gap > 0.5 * previous else 0
-            if (stalled or fixed) and self.svm_tol > 1e-9:
-                self.svm_tol = max(0.1 * self.svm_tol, 1e-9)
-            if fixed:
+            if self.fixed:
+                self.inner_tol = max(0.1 * self.inner_tol, 1e-13)
                 point = self.evaluate(mu)
-                continue
-            if stalled >= 3:
-                self.combine()
-                point = self.evaluate(self.cutting_plane_weights(radius=0.5 ** (stalled - 2)))
-                if stalled >= 12:
-                    stalled = 0
-                continue
-            point = self.line_search(point, self.newton_weights(point))
+            elif self.row is not None and stalled >= (3 if not any(m.system for m in self.machines) else 12):
+                self.raise_dual(self.planes.combine(self.W, self.row))
+                point = self.evaluate(self.planes.weights(point.mu, self.W, self.row, 0.5 ** (stalled % 10)))
+                stalled = 0 if stalled >= 20 else stalled
+            else:
+                floor = FLOOR if gap > FAR or self.overshot else 0.0
+                target = minimise_model(self.program, point.mu, point.q, self.curvature(), self.W, floor)
+                if self.row is not None and len(self.history) > 1:
+                    point = self.narrow(point, target)
+                point = self.line_search(point, target)
         return "max_iter was reached"
 
     def evaluate(self, mu: np.ndarray) -> _Point:
-        """Solve the machines at mu, and keep what improves a bound."""
-        problem = self.problem
-        K = problem.kernels.mix(mu)
-        assert isinstance(problem.criterion, Hinge)
-        upper = problem.criterion.upper(problem.w)
-        machines = Parallel(n_jobs=self.solver.n_jobs, prefer="threads")(
-            delayed(solve_svm)(K, y, upper, self.svm_tol) for y in problem.Y.T
-        )
-        a, _ = problem.criterion.project(np.column_stack([m.a for m in machines]), problem.Y, problem.w)
-        V = problem.criterion.V(a, problem.Y)
-        products = problem.kernels.products(V)
-        q = problem.quadratics(V, products)
-        F = np.tensordot(mu, products, axes=1)
-        machines = [replace(m, intercept=b) for m, b in zip(machines, self.intercepts(F, machines), strict=True)]
-        b = np.array([m.intercept for m in machines])
-        primal = float(mu @ q) + problem.criterion.loss(F, b, problem.Y, problem.w)
-        point = _Point(mu, machines, a, V, products, q, primal)
-        if self.best is None or primal < self.best.primal:
+        """Bring the machines to the optimum at mu, as exactly as the gap of the kernels makes worth while."""
+        self.cache.reset(mu)
+        before = self.cache.entries
+        point = self.settle(mu)
+        for _ in range(12):
+            kernels = max(self.support(point.q) + self.problem.kernel_set.R(mu, self.problem.kernels), 0.0)
+            kernels = max(kernels - float(mu[self.W] @ point.q), 0.0)
+            enough = max(0.1 * kernels, 0.1 * self.solver.tol * abs(point.primal))
+            if point.inner <= enough or self.inner_tol <= 1e-13:
+                break
+            self.inner_tol = max(float(np.clip(0.5 * enough / point.inner, 1e-3, 0.3)) * self.inner_tol, 1e-13)
+            again = self.settle(mu)
+            if again.inner > 0.9 * point.inner and self.inner_tol < 1e-10:
+                point = again
+                break
+            point = again
+        self.entries += self.cache.entries - before
+        if self.best is None or point.primal < self.best.primal:
             self.best = point
-        self.cuts.append((problem.criterion.phi(a, problem.Y, problem.w), q, a))
-        self.raise_dual(a, q)
+        self.planes.add(point.phi, point.q, point.a)
+        self.raise_dual(point.a, point.q)
         return point
 
-    def intercepts(self, F: np.ndarray, machines: Sequence[FixedKernelSolution]) -> np.ndarray:
-        """Keep the polished intercept, exact where samples are free; minimise the loss where none is."""
-        best = self.problem.criterion.best_intercept(F, self.problem.Y, self.problem.w)
-        return np.array([m.intercept if len(m.free) else b for b, m in zip(best, machines, strict=True)])
+    def settle(self, mu: np.ndarray) -> _Point:
+        """Improve the machines at mu until their conditions hold to the present tolerance."""
+        problem, tol = self.problem, self.inner_tol * self.unit
+        self.set_values(mu)
+        for _ in range(8):
+            old = self.s
+            for machine in self.machines:
+                machine.improve(self.cache, tol, INNER)
+            self.follow(old)
+            self.set_values(mu)
+            if max(machine.violation() for machine in self.machines) <= 2 * tol:
+                break
+        criterion, Y, w, s = problem.criterion, problem.Y, problem.w, self.s
+        a, _ = criterion.project(criterion.inverse(s, Y), Y, w)
+        F = np.tensordot(mu[self.W], self.products, 1).T
+        b = criterion.best_intercept(F, Y, w)
+        q = 0.5 * np.einsum("nk,wkn->w", s, self.products)
+        norm, phi = float(mu[self.W] @ q), criterion.phi(a, Y, w)
+        loss = criterion.loss(F, b, Y, w)
+        primal = problem.kernel_set.R(mu, problem.kernels) + norm + loss
+        return _Point(mu, s, a, b, q, phi, primal, max(norm + loss - (phi - norm), 0.0))
 
-    def raise_dual(self, a: np.ndarray, q: np.ndarray) -> None:
-        dual = self.problem.dual(a, q=q)
+    def set_values(self, mu: np.ndarray) -> None:
+        for machine, Ks in zip(self.machines, np.tensordot(mu[self.W], self.products, 1), strict=True):
+            machine.set_values(Ks)
+
+    def follow(self, old: np.ndarray) -> None:
+        """Bring the products up to date with the coefficients that changed."""
+        change = self.s - old
+        moved = int(np.count_nonzero(change.any(axis=1)))
+        if moved:
+            self.products += np.swapaxes(self.problem.kernels.products(change, self.W), 1, 2)
+            self.count(len(self.W), moved)
+
+    def curvature(self) -> np.ndarray:
+        return sum(m.curvature(self.products[:, c]) for c, m in enumerate(self.machines))  # type: ignore[return-value]
+
+    def support(self, q: np.ndarray) -> float:
+        """Return the support function, of the working set alone on a simplex."""
+        if self.row is not None:
+            return float(np.max(q / self.row[self.W]))
+        return self.problem.kernel_set.support(q, self.problem.kernels)
+
+    def everything(self, point: _Point) -> tuple[float, _Point]:
+        """Look at the candidates left out, let the best of them in; return the gap and where that leaves us."""
+        self.refresh()
+        self.looked = True
+        others = np.setdiff1d(self.candidates, self.W)
+        if len(others) == 0:
+            return self.gap(), point
+        problem, row = self.problem, self.row
+        assert row is not None and self.best is not None
+        a, _ = problem.criterion.project(self.a, problem.Y, problem.w)
+        V = problem.criterion.V(a, problem.Y)
+        q = problem.kernels.quadratics(V, others) / row[others]
+        self.count(len(others), int(np.count_nonzero(V.any(axis=1))), 0.5)
+        inside = problem.criterion.phi(a, problem.Y, problem.w) - self.dual
+        outside = float(q.max())
+        entering = others[np.argsort(-q)[:ENTER]][np.sort(-q)[:ENTER] < -inside]
+        if len(entering):
+            self.dual = self.dual + inside - max(inside, outside)
+            gap = self.gap()
+            self.work_on(np.concatenate([self.W, entering]))
+            self.planes.clear()
+            self.dual = -np.inf  # what was proven on fewer kernels is proven of them alone
+            self.looked = False
+            return gap, self.evaluate(point.mu)
+        return self.gap(), point
+
+    def narrow(self, point: _Point, target: np.ndarray) -> _Point:
+        """Let kernels leave that have no weight, are to have none, and do not promise any."""
+        assert self.row is not None
+        share = point.q / self.row[self.W]
+        stay = (point.mu[self.W] > 0) | (target[self.W] > 0) | (share > LEAVE * share.max())
+        if stay.mean() > 0.75:
+            return point
+        self.work_on(self.W[stay])
+        self.planes.clear()
+        return replace(point, q=point.q[stay])
+
+    def refresh(self) -> None:
+        """Make the products of the working set afresh: increments drift."""
+        s = self.s
+        self.products = np.ascontiguousarray(np.swapaxes(self.problem.kernels.products(s, self.W), 1, 2))
+        self.count(len(self.W), int(np.count_nonzero(s.any(axis=1))))
+
+    def raise_dual(self, a: np.ndarray | None, q: np.ndarray | None = None) -> None:
+        if a is None:
+            return
+        problem = self.problem
+        if q is None:
+            a, _ = problem.criterion.project(a, problem.Y, problem.w)
+            q = problem.kernels.quadratics(problem.criterion.V(a, problem.Y), self.W)
+        dual = problem.criterion.phi(a, problem.Y, problem.w) - self.support(q)
         if dual > self.dual:
             self.dual, self.a = dual, a
-
-    def newton_weights(self, point: _Point) -> np.ndarray:
-        """Minimise the quadratic model over the working set."""
-        working = np.flatnonzero((point.mu > 0) | (point.q > point.mu @ point.q))
-        H = point.curvature(working)
-        g = -point.q[working] - H @ point.mu[working]
-        target = np.zeros_like(point.mu)
-        target[working] = simplex_qp(H, g, point.mu[working] / point.mu[working].sum())
-        return target
 
     def line_search(self, point: _Point, target: np.ndarray) -> _Point:
         """Go to the target, or to where the slope along the way vanishes (secant on the slope)."""
         direction = target - point.mu
-        slope = -float(point.q @ direction)
+        slope = point.slope(direction, self.W, self.price(point.mu))
         if slope >= 0:
-            return self.evaluate(self.cutting_plane_weights(radius=1.0))
-        low, high, slope_low, step = 0.0, 1.0, slope, 1.0
-        for _ in range(6):
-            trial = self.evaluate(np.maximum(point.mu + step * direction, 0.0))
-            slope_trial = -float(trial.q @ direction)
+            return self.evaluate(point.mu)
+        low, high, slope_low, step, now = 0.0, 1.0, slope, 1.0, point.mu
+        for tries in range(6):
+            mu = np.maximum(point.mu + step * direction, 0.0)
+            self.foresee(mu - now)
+            trial, now = self.evaluate(mu), mu
+            slope_trial = trial.slope(direction, self.W, self.price(mu))
+            self.overshot = tries > 0
             if slope_trial <= 0.1 * abs(slope) or self.out_of_time():
                 return trial
             high, slope_high = step, slope_trial
@@ -229,67 +441,41 @@ class _Run:
             step = min(max(step, low + 0.1 * (high - low)), high - 0.1 * (high - low))
         return trial
 
-    def cutting_plane_weights(self, radius: float) -> np.ndarray:
-        """Minimise the cutting-plane model within a box around the best weights."""
-        assert self.best is not None
-        M = len(self.best.mu)
-        phi, q = np.array([c[0] for c in self.cuts]), np.array([c[1] for c in self.cuts])
-        unit = max(float(np.abs(phi).max()), 1e-300)
-        result = linprog(
-            np.append(np.zeros(M), 1.0),
-            A_ub=np.column_stack([-q / unit, -np.ones(len(q))]),
-            b_ub=-phi / unit,
-            A_eq=np.append(np.ones(M), 0.0)[None],
-            b_eq=[1.0],
-            bounds=[(max(0.0, m - radius), min(1.0, m + radius)) for m in self.best.mu] + [(None, None)],
-            method="highs",
-        )
-        if result.x is None:
-            return self.best.mu
-        mu = np.maximum(result.x[:M], 0.0)
-        return mu / mu.sum()
+    def foresee(self, change: np.ndarray) -> None:
+        """Tell the machines how the weights are about to move."""
+        for machine, dKs in zip(self.machines, np.tensordot(change[self.W], self.products, 1), strict=True):
+            machine.foresee(dKs)
 
-    def combine(self) -> None:
-        """Raise the dual bound by the best convex combination of the a's collected."""
-        M = len(self.cuts[0][1])
-        cuts = self.cuts[-60:]
-        phi, q = np.array([c[0] for c in cuts]), np.array([c[1] for c in cuts])
-        unit = max(float(np.abs(phi).max()), 1e-300)
-        result = linprog(
-            np.append(-phi / unit, 1.0),
-            A_ub=np.column_stack([q.T / unit, -np.ones(M)]),
-            b_ub=np.zeros(M),
-            A_eq=np.append(np.ones(len(cuts)), 0.0)[None],
-            b_eq=[1.0],
-            method="highs",
-        )
-        if result.x is None:
-            return
-        share = np.maximum(result.x[:-1], 0.0)
-        a = sum(s * cut[2] for s, cut in zip(share / share.sum(), cuts, strict=True) if s > 0)
-        a, _ = self.problem.criterion.project(np.asarray(a), self.problem.Y, self.problem.w)
-        self.raise_dual(a, self.problem.quadratics(self.problem.criterion.V(a, self.problem.Y)))
+    def price(self, mu: np.ndarray) -> np.ndarray | float:
+        return self.program.price.gradient(mu)[self.W] if self.program.price else 0.0
+
+    # ---- the record --------------------------------------------------------------------------------------------------
+
+    def gap(self) -> float:
+        assert self.best is not None
+        return Certificate(self.best.primal, self.dual, 0.0, self.problem.scale).gap
 
     def record(self, point: _Point) -> float:
-        """Note where the run stands; return the relative gap of the best bounds."""
+        """Note where the run stands; return the relative gap of the best bounds on the working set."""
         assert self.best is not None
-        bounds = Certificate(self.best.primal, self.dual, 0.0, self.problem.scale)
-        seconds = time.perf_counter() - self.clock
-        self.history.append(
-            {
-                "seconds": seconds,
-                "primal": bounds.primal,
-                "dual": bounds.dual,
-                "gap": bounds.gap,
-                "active": int(np.count_nonzero(point.mu)),
-            }
-        )
+        seconds, gap = time.perf_counter() - self.clock, self.gap()
+        kernels = self.problem.kernels
+        entry = {
+            "seconds": seconds,
+            "primal": self.best.primal,
+            "dual": self.dual,
+            "gap": gap,
+            "active": int(np.count_nonzero(point.mu)),
+            "working": len(self.W),
+            "passes": self.entries / (kernels.n_kernels * kernels.n_samples**2),
+        }
+        self.history.append(entry)
         if self.solver.verbose:
             print(
-                f"{len(self.history):4d}  {seconds:8.2f} s  primal {bounds.primal:.8g}  dual {bounds.dual:.8g}  "
-                f"gap {bounds.gap:.1e}  kernels {np.count_nonzero(point.mu)}"
+                f"{len(self.history):4d}  {seconds:8.2f} s  primal {self.best.primal:.8g}  dual {self.dual:.8g}  "
+                f"gap {gap:.1e}  kernels {entry['active']} of {len(self.W)}  passes {entry['passes']:.2f}"
             )
-        return bounds.gap
+        return gap
 
     def out_of_time(self) -> bool:
         limit = self.solver.time_limit

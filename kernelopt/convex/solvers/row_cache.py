@@ -1,0 +1,92 @@
+"""Rows of the mixed kernel, made when they are asked for and kept while the weights stand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernelopt.compiled import core
+from kernelopt.kernels.rows import Kernels, StoredKernels, gather
+
+WHOLE = 2**28  # bytes up to which all rows may be kept
+AT_LEAST = 64  # rows
+
+
+class RowCache:
+    r"""Rows of :math:`K(\mu)`; old ones make room for new ones where not all fit.
+
+    Parameters
+    ----------
+    kernels : Kernels
+        Where the rows come from.
+    limit : int
+        Bytes it may take.
+    """
+
+    def __init__(self, kernels: Kernels, limit: int = WHOLE):
+        self.kernels, n = kernels, kernels.n_samples
+        room = max(AT_LEAST, limit // (n * kernels.dtype.itemsize))
+        self.table = np.empty((min(n, room), n), dtype=kernels.dtype)
+        self.slot = np.full(n, -1, dtype=np.int64)  # where the row of each sample lies
+        self.owner = np.full(len(self.table), -1, dtype=np.int64)  # whose row lies there
+        self.used = 0  # rows of the table in use
+        self.hand = 0  # the next to be given up when all are
+        self.entries = 0  # read of the kernels so far
+        self.stack: tuple | None = None  # what compiled loops may mix rows from by themselves
+
+    def reset(self, mu: np.ndarray) -> None:
+        """Forget the rows, as the weights have changed."""
+        self.mu, self.active = mu, np.flatnonzero(mu)
+        self.slot[:] = -1
+        self.used = self.hand = 0
+        self.diagonal = mu[self.active] @ self.kernels.diagonals[self.active]
+        if isinstance(self.kernels, StoredKernels):
+            self.stack = (self.kernels.Ks, self.active, mu[self.active] / self.kernels.scale[self.active])
+
+    def fetch(self, index: np.ndarray, keep: int = -1) -> None:
+        """Make rows and keep them; the row `keep` is not given up for them."""
+        index = index[self.slot[index] < 0]
+        new = np.arange(self.used, min(self.used + len(index), len(self.owner)))
+        if len(new) < len(index):
+            # The oldest make room.
+            if self.owner[self.hand] == keep:
+                self.hand += 1
+            old = (self.hand + np.arange(len(index) - len(new))) % len(self.owner)
+            self.hand = (self.hand + len(old)) % len(self.owner)
+            self.slot[self.owner[old]] = -1
+            new = np.concatenate([new, old])
+        if len(index):
+            self.kernels.rows(self.mu, index, self.table, new)
+            self.owner[new], self.slot[index] = index, new
+            self.used = max(self.used, int(new.max()) + 1)
+            self.entries += len(self.active) * len(index) * self.kernels.n_samples
+
+    def filled(self, used: int) -> None:
+        """Take note of rows that compiled loops have made."""
+        if used > self.used:
+            made = np.flatnonzero(self.slot >= self.used)
+            self.owner[self.slot[made]] = made
+            self.entries += len(self.active) * (used - self.used) * self.kernels.n_samples
+            self.used = used
+
+    def block(self, index: np.ndarray) -> np.ndarray:
+        """Return the square block of K(mu) on some samples."""
+        out = np.empty((len(index), len(index)))
+        step = len(self.owner)
+        for start in range(0, len(index), step):
+            part = index[start : start + step]
+            self.fetch(part)
+            out[start : start + step] = gather(self.table[None], self.slot[part], index, float)[0]
+        return out
+
+    def apply(self, index: np.ndarray, coef: np.ndarray) -> np.ndarray:
+        """Return the combination of rows with the given coefficients, shape (n,)."""
+        out = np.zeros((1, 1, self.kernels.n_samples))
+        for start in range(0, len(index), len(self.owner)):
+            part = slice(start, start + len(self.owner))
+            self.fetch(index[part])
+            rows = self.slot[index[part]]
+            if core is None:
+                out[0, 0] += coef[part] @ self.table[rows]
+            else:
+                core.products(self.table[None], np.zeros(1, dtype=np.int64), rows, coef[part][:, None].copy(), out)
+        return out[0, 0]

@@ -1,0 +1,119 @@
+"""Sequential minimal optimisation: the machine at a fixed kernel, and its stand-in where nothing is compiled."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from kernelopt.compiled import core, say_once
+from kernelopt.convex.solvers.box_qp import HUGE, BoxQP
+from kernelopt.convex.solvers.row_cache import RowCache
+from kernelopt.kernels.rows import StoredKernels
+
+CHUNK = 200_000  # steps between two looks at the clock and at the keyboard
+
+
+def descend(qp: BoxQP, cache: RowCache, s: np.ndarray, g: np.ndarray, tol: float, max_iter: int) -> bool:
+    """Move s, in place, until no pair of slopes differs by more than `tol`; g is (K + D) s - p and follows.
+
+    Returns whether it got there within `max_iter` steps.
+    """
+    assert core is not None
+    groups = len(qp.total)
+    group = qp.group if groups > 1 else None
+    d = qp.d if qp.d.any() else None
+    curvature, scratch = cache.diagonal + qp.d, np.empty((2, len(s)))
+    while True:
+        status, steps, _, wanted, kept, used = core.smo(
+            s, g, qp.lower, qp.upper, curvature, d, group, groups, qp.tube, cache.table, cache.slot, cache.used,
+            cache.stack, tol, min(max_iter, CHUNK), scratch,
+        )  # fmt: skip
+        cache.filled(used)
+        max_iter -= steps
+        if status == 0:
+            return True
+        if status == 1:
+            cache.fetch(np.array([wanted]), keep=kept)
+        elif max_iter <= 0:
+            return False
+
+
+def smo(K: np.ndarray, qp: BoxQP, tol: float = 1e-6, max_iter: int = 10_000_000) -> np.ndarray:
+    r"""Solve a box QP for one kernel matrix; usable alone, as the oracle for a fixed kernel.
+
+    Parameters
+    ----------
+    K : array of shape (n, n)
+        Gram matrix, positive semidefinite where the sums of the groups vanish.
+    qp : BoxQP
+        The program, as `as_box_qp` gives it for a criterion.
+    tol : float
+        Largest difference of two slopes that is left, in the units of `qp.p` (libsvm's ``tol``).
+    max_iter : int
+        Steps; past it a `ConvergenceWarning` is given.
+
+    Returns
+    -------
+    array of shape (n,)
+        s, the coefficients of the decision function.
+
+    Examples
+    --------
+    >>> from kernelopt.convex import Hinge
+    >>> from kernelopt.convex.solvers.box_qp import as_box_qp
+    >>> y = np.array([1.0, 1.0, -1.0, -1.0])
+    >>> smo(np.outer(y, y) + np.eye(4), as_box_qp(Hinge(C=1.0), y, np.ones(4))).round(3)
+    array([ 0.2,  0.2, -0.2, -0.2])
+    """
+    cache = RowCache(StoredKernels.of(np.asarray(K)[None]))
+    cache.reset(np.ones(1))
+    s = qp.start()
+    held = np.flatnonzero(s)
+    g = (cache.apply(held, s[held]) if len(held) else 0.0) + qp.d * s - qp.p
+    done = descend(qp, cache, s, g, tol, max_iter) if say_once() else by_libsvm(qp, cache, s, g, tol)
+    if not done:
+        warnings.warn(
+            f"sequential minimal optimisation stopped after {max_iter} steps with slopes that differ by "
+            f"{qp.violation(s, g):.1e} (tol={tol:g})",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return s
+
+
+def by_libsvm(qp: BoxQP, cache: RowCache, s: np.ndarray, g: np.ndarray, tol: float) -> bool:
+    """Do what `descend` does by scikit-learn's libsvm, from a cold start and with rows in single precision."""
+    from sklearn.svm import SVC, SVR, NuSVC, OneClassSVM
+
+    n = len(s)
+    K = cache.block(np.arange(n))
+    K[np.diag_indices(n)] += qp.d
+    options = {"kernel": "precomputed", "tol": max(tol / qp.unit, 1e-9), "cache_size": 500}
+    size = np.maximum(np.abs(qp.lower), np.abs(qp.upper))
+    size = np.where(size >= HUGE, 1e6 * max(1.0, float(np.abs(s).max())), size)  # no bound: one that none will meet
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if qp.tube > 0:
+            machine = SVR(C=1.0, epsilon=qp.tube, **options).fit(K, qp.p, sample_weight=size)
+            coef = machine.dual_coef_[0]
+        elif len(qp.total) == 2:
+            label, nu = 1 - qp.group, 2 * abs(float(qp.total[0])) / float(size.sum())
+            machine = NuSVC(nu=nu, **options).fit(K, label, sample_weight=size / size.mean())
+            coef = machine.dual_coef_[0]
+            coef = coef * (2 * abs(float(qp.total[0])) / float(np.abs(coef).sum()))
+        elif not qp.p.any():
+            nu = float(qp.total[0]) / float(size.sum())
+            machine = OneClassSVM(nu=nu, **options).fit(K, sample_weight=size / size.mean())
+            coef = machine.dual_coef_[0]
+            coef = coef * (float(qp.total[0]) / float(coef.sum()))
+        else:
+            machine = SVC(C=1.0, **options).fit(K, np.sign(qp.p), sample_weight=size)
+            coef = machine.dual_coef_[0]
+    s[:] = 0.0
+    s[machine.support_] = coef
+    near = 1e-7 * np.minimum(size, np.abs(s).max(initial=0.0) or 1.0)
+    s[:] = np.where(s <= qp.lower + near, qp.lower, np.where(s >= qp.upper - near, qp.upper, s))
+    g[:] = K @ s - qp.p
+    return qp.violation(s, g) <= 2 * tol

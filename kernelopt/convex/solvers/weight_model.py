@@ -1,0 +1,69 @@
+"""The quadratic model of the Newton method, minimised over a kernel set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernelopt.convex.sets import WeightProgram
+from kernelopt.convex.solvers.simplex_qp import simplex_qp
+from kernelopt.convex.solvers.weight_blocks import Weights
+
+NOTABLE = 0.02  # share of the budget below which a weight may go at once
+STEPS = 60
+SMALL = 1e-10  # of the model's size: where the barrier ends
+
+
+def budget_row(program: WeightProgram) -> np.ndarray | None:
+    """Return the positive r where the set is the simplex r'theta = 1 and no more, else None."""
+    plain = program.price is None and not program.groups and not program.semidefinite and not program.radius
+    if not plain or len(program.total) != 1 or program.total[0] != 1 or program.equalities.min() <= 0:
+        return None
+    return program.equalities[0]
+
+
+def minimise_model(
+    program: WeightProgram, mu: np.ndarray, q: np.ndarray, H: np.ndarray, W: np.ndarray, floor: float = 0.0
+) -> np.ndarray:
+    r"""Minimise :math:`R(\theta) - q^\top(\theta - \mu) + \tfrac12 (\theta - \mu)^\top H (\theta - \mu)` over a set.
+
+    Only the weights in W move, and `q`, `H` belong to them; the others are zero. On a simplex W may be any part of the
+    kernels, elsewhere it must be all. There a weight keeps at least the share `floor` of what it has: far from the
+    optimum the model, which does not know that omega rises like 1/mu, would give up too much.
+    """
+    row = budget_row(program)
+    if row is None:
+        return minimise_by_barrier(program, mu, q, H)
+    share, target = 1 / row[W], np.zeros_like(mu)
+    Hx, x = share[:, None] * H * share, mu[W] / share
+    x = x / x.sum()
+    kept = floor * x * (x > NOTABLE)
+    rest = 1 - float(kept.sum())
+    moving = simplex_qp(rest**2 * Hx, rest * (-share * q + Hx @ (kept - x)), x)
+    target[W] = share * (kept + rest * moving)
+    return target
+
+
+def minimise_by_barrier(program: WeightProgram, mu: np.ndarray, q: np.ndarray, H: np.ndarray) -> np.ndarray:
+    """Minimise the model over any set of weights by the interior-point method's minimiser, all of it known."""
+    weights = Weights(program, None)
+    size = max(float(np.abs(q) @ np.abs(weights.theta)), float(weights.theta @ H @ weights.theta), 1e-300)
+    weights.warm(size)
+    still = np.zeros(len(mu))
+    best = weights.theta
+    for _ in range(STEPS):
+        weights.prepare(q - H @ (weights.theta - mu), H)
+        average = weights.products_sum() / max(weights.count, 1)
+        off = float(np.abs(weights.gradient).max()) * float(np.abs(weights.y).max())
+        if max(average * weights.count, off) <= SMALL * size:
+            break
+        weights.direct(still, 0.0, False)
+        reach = min(1.0, 0.995 * weights.reach())
+        after = weights.products_after(reach) / max(weights.count, 1)
+        tau = average * min(1.0, max(after / average, 0.0)) ** 3 if average > 0 else 0.0
+        weights.direct(still, tau, True)
+        step = min(1.0, 0.995 * weights.reach())
+        if not np.isfinite(step) or step < 1e-10:
+            break
+        weights.move(step)
+        best = weights.theta
+    return best
