@@ -71,12 +71,15 @@ class AlignmentMKL(KernelMachine):
     alignments_ : ndarray of shape (M,)
         That of each kernel alone.
     machine_ : estimator
-        The fitted machine; its training points are those of positive weight.
+        The fitted machine; its training points are those of positive weight (for the default SVC, equal ones merged and
+        their weights added).
     certificate_ : Certificate or None
         Of "alignf"; its optimum is minus half the largest :math:`\langle K_c, T \rangle^2 / \|K_c\|_F^2`.
         "align" solves no program, and has None.
     classes_ : ndarray of shape (n_classes,)
         Labels; of classifiers only.
+    n_iter_ : int
+        Outer iterations of "alignf"; one for the formula of "align".
     kernel_names_, kernel_, normalization_, kernels_, n_features_in_
         As in `MKLClassifier`.
 
@@ -152,14 +155,21 @@ class AlignmentMKL(KernelMachine):
             raise ValueError(f"sample_weight was passed, but the estimator {machine!r} takes none; choose another one")
         frame, classify = X, is_classifier(machine)
         several = not classify and get_tags(machine).target_tags.multi_output
-        X, y = self._validated(X, y, fitting=True, multi_output=several, y_numeric=not classify)
+        X, y = self._validated(
+            X, y, fitting=True, multi_output=several, y_numeric=not classify, min_samples=1 if classify else 2
+        )
         w = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
-        # Rows are not merged: the machine may count them in ways of its own. But it must not see a weight of zero:
-        # scikit-learn's SVC then predicts from the wrong columns of a precomputed kernel.
+        # The machine must not see a weight of zero: scikit-learn's SVC then predicts from the wrong columns of a
+        # precomputed kernel. And rows are merged for our own SVC only: another may count them in ways of its own.
         rows = np.flatnonzero(w > 0)
-        w, y = w[rows], y[rows]
+        self._targets(y[rows], classify)  # refuses what cannot be learned from
+        if self.estimator is None:
+            merged = self._distinct(X, np.unique(y, return_inverse=True)[1], w, frame)
+        else:
+            merged = self._all(X, rows, w[rows], frame)
+        rows, w, y = merged.first, merged.weight, y[merged.first]
         Y = self._targets(y, classify)
-        kernels = self._normalized(X, rows, w, frame)
+        kernels = self._normalized(X, merged)
         self._align(kernels, Y, w)
         self.kernel_ = LearnedKernel(
             self.kernels_,
@@ -170,7 +180,7 @@ class AlignmentMKL(KernelMachine):
         self._points, self._n_points = None if self.kernels_ is None else X[rows], len(rows)
         self._offset = 0.0 if classify or not self.centered else np.average(y, axis=0, weights=w)
         target = y if classify else y - self._offset
-        options = {} if sample_weight is None else {"sample_weight": w}
+        options = {"sample_weight": w} if sample_weight is not None or (w != 1).any() else {}
         self.machine_ = machine.fit(kernels.mix(self.weights_), target, **options)
         if classify:
             self.classes_ = self.machine_.classes_
@@ -184,12 +194,14 @@ class AlignmentMKL(KernelMachine):
     @available_if(_offers("decision_function"))
     def decision_function(self, X):
         """Return the machine's decision function at new points, where it has one."""
-        return self.machine_.decision_function(self._between(X))
+        K = self._between(X)
+        return self.machine_.decision_function(K)
 
     @available_if(_offers("predict_proba"))
     def predict_proba(self, X):
         """Return the machine's probabilities at new points, where it has them."""
-        return self.machine_.predict_proba(self._between(X))
+        K = self._between(X)
+        return self.machine_.predict_proba(K)
 
     def score(self, X, y, sample_weight=None):
         """Return the accuracy, or the coefficient of determination of a regressor."""
@@ -230,14 +242,18 @@ class AlignmentMKL(KernelMachine):
             )
         return np.where(y[:, None] == (classes[1:] if len(classes) == 2 else classes), 1.0, -1.0)
 
-    def _normalized(self, X, rows: np.ndarray, w: np.ndarray, frame: Any):
-        """Return the normalised kernels of the samples."""
+    def _all(self, X, rows: np.ndarray, w: np.ndarray, frame: Any) -> Merged:
+        """Set `kernels_`, and merge nothing."""
         self.kernels_ = None
         if not self._precomputed:
             names = getattr(self, "feature_names_in_", None)
             self.kernels_ = resolve(self.kernels, X[rows], names, w, frame=frame)
-        stack = self._training_stack(X, Merged(rows, w), up_to_constant=self.normalize == "center")
-        self.normalization_ = Normalization.fit(stack, self.normalize, w)
+        return Merged(rows, w)
+
+    def _normalized(self, X, merged: Merged):
+        """Return the normalised kernels of the samples."""
+        stack = self._training_stack(X, merged, up_to_constant=self.normalize == "center")
+        self.normalization_ = Normalization.fit(stack, self.normalize, merged.weight)
         self.kernel_names_ = list(stack.names)
         return self.normalization_.apply(stack)
 
@@ -260,6 +276,7 @@ class AlignmentMKL(KernelMachine):
         self.alignments_ = np.divide(inner, norms * target, out=np.zeros_like(norms), where=useful)
         theta: np.ndarray = self.alignments_
         self.certificate_: Certificate | None = None
+        self.n_iter_ = 1
         if self.method == "alignf":
             chosen = np.flatnonzero(useful)
             problem = Problem(_select(kernels, chosen), Y, criterion, kernel_set, w)
@@ -274,6 +291,7 @@ class AlignmentMKL(KernelMachine):
             )
             solution = solver.solve(problem)
             theta, self.certificate_ = np.zeros(len(norms)), solution.certificate
+            self.n_iter_ = max(1, solution.n_iter)
             theta[chosen] = np.maximum(solution.theta, 0.0)
         self.weights_ = theta / np.linalg.norm(theta)
         self.alignment_ = float(self.weights_ @ inner / (np.sqrt(self.weights_ @ gram @ self.weights_) * target))

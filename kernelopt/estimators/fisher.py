@@ -178,20 +178,23 @@ n_features_in_
         self._learn(X, Y, label, w, criterion, frame=frame)
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X, split=False):
         """Return the projections: 1 and -1 are the means of the classes they part, 0 is halfway.
 
         Parameters
         ----------
         X : array of shape (n_new, d); with kernels="precomputed" a stack (n_new, n_train, M)
             New samples.
+        split : bool
+            Return the share of each kernel instead; with `intercept_` the shares add up to the whole.
 
         Returns
         -------
         ndarray of shape (n_new,) for two classes, else (n_new, n_classes)
+            With `split`, (n_new, M) or (n_new, M, n_classes).
         """
-        F = self._values(X)
-        return F[:, 0] if len(self.classes_) == 2 else F
+        F = self._values(X, split=split)
+        return F[..., 0] if len(self.classes_) == 2 else F
 
     def predict(self, X):
         """Return the label of each new sample: the task with the largest value wins."""
