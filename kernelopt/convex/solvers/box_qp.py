@@ -48,11 +48,6 @@ class BoxQP:
         """Whether there is no bound and no kink: one linear system then holds the answer."""
         return self.tube == 0 and bool(np.all(self.lower <= -HUGE) and np.all(self.upper >= HUGE))
 
-    @property
-    def unit(self) -> float:
-        """The size of what a gradient is compared with; one where the linear term is zero."""
-        return float(np.abs(self.p).max(initial=0.0)) or 1.0
-
     def start(self) -> np.ndarray:
         """Return a feasible point with few nonzeros: each sum is filled up from its first variables on."""
         s = np.clip(0.0, self.lower, self.upper)

@@ -27,8 +27,12 @@ class Machine:
     g: np.ndarray
     free: np.ndarray
     system: FreeSystem | None = None
-    unit: float = 1.0
     foreseen: np.ndarray | None = None  # where the free variables are expected to go
+
+    @property
+    def unit(self) -> float:
+        """The size of what slopes are compared with."""
+        return 1.0
 
     def begin(self, s: np.ndarray) -> None:
         """Begin at a feasible point."""
@@ -63,8 +67,13 @@ class BoxMachine(Machine):
     """A box QP: sequential minimal optimisation finds which variables are free, one linear system their values."""
 
     def __init__(self, qp: BoxQP):
-        self.qp, self.s, self.unit = qp, qp.start(), qp.unit
+        self.qp, self.s = qp, qp.start()
         self.free = np.arange(len(self.s))
+
+    @property
+    def unit(self):
+        """The linear term's size, or where there is none that of the present values."""
+        return float(np.abs(self.qp.p).max()) or float(np.abs(self.g).max()) or 1.0
 
     def set_values(self, Ks):
         """Set the gradient."""
@@ -99,7 +108,6 @@ class BoxMachine(Machine):
             low, high = np.where(x > 0, 0.0, low), np.where(x < 0, 0.0, high)
         if np.isfinite(step).all() and np.all(x + step > low) and np.all(x + step < high):
             self.s[F] = x + step
-
 
     def go_ahead(self, cache):
         """Move the free variables to where they are expected, within their bounds and with their sums kept."""
@@ -174,7 +182,9 @@ class SmoothMachine(Machine):
                 return
             step = -self.system.solve(self.g)
             dx = self.sign * step
-            room = np.where(dx > 0, (program.upper - x) / np.maximum(dx, 1e-300), (program.lower - x) / np.minimum(dx, -1e-300))
+            room = np.where(
+                dx > 0, (program.upper - x) / np.maximum(dx, 1e-300), (program.lower - x) / np.minimum(dx, -1e-300)
+            )
             t = min(1.0, TO_THE_WALL * float(room.min()))
             Kstep, downhill = K @ step, float(self.g @ step)
             for _ in range(30):
@@ -193,7 +203,9 @@ def machine_for(criterion: Criterion, y: np.ndarray, w: np.ndarray) -> Callable[
     if qp is not None:
         return lambda: BoxMachine(qp)
     program = criterion.program(y, w)
-    one_sum = len(program.total) == 1 and not program.total.any() and np.array_equal(np.abs(program.rows[0]), program.sign**2)
+    one_sum = (
+        len(program.total) == 1 and not program.total.any() and np.array_equal(np.abs(program.rows[0]), program.sign**2)
+    )
     bounded = bool(np.isfinite(program.lower).all() and np.isfinite(program.upper).all())
     if program.curve and criterion.name == "logistic" and one_sum and bounded:
         return lambda: SmoothMachine(program)

@@ -90,7 +90,7 @@ def by_libsvm(qp: BoxQP, cache: RowCache, s: np.ndarray, g: np.ndarray, tol: flo
     n = len(s)
     K = cache.block(np.arange(n))
     K[np.diag_indices(n)] += qp.d
-    options = {"kernel": "precomputed", "tol": max(tol / qp.unit, 1e-9), "cache_size": 500}
+    options = {"kernel": "precomputed", "tol": max(tol, 1e-9), "cache_size": 500}
     size = np.maximum(np.abs(qp.lower), np.abs(qp.upper))
     size = np.where(size >= HUGE, 1e6 * max(1.0, float(np.abs(s).max())), size)  # no bound: one that none will meet
     with warnings.catch_warnings():

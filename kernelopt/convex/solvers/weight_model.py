@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kernelopt.convex.sets import WeightProgram
@@ -45,6 +47,8 @@ def minimise_model(
 
 def minimise_by_barrier(program: WeightProgram, mu: np.ndarray, q: np.ndarray, H: np.ndarray) -> np.ndarray:
     """Minimise the model over any set of weights by the interior-point method's minimiser, all of it known."""
+    if program.price and mu.max() > 0:  # the price alone sets the scale, and mu knows it
+        program = replace(program, start=np.maximum(mu, 1e-4 * mu.max()))
     weights = Weights(program, None)
     size = max(float(np.abs(q) @ np.abs(weights.theta)), float(weights.theta @ H @ weights.theta), 1e-300)
     weights.warm(size)
