@@ -133,7 +133,8 @@ class FreeSystem:
 
     .. math:: \Pi = B^{-1} - B^{-1} E (E^\top B^{-1} E)^{-1} E^\top B^{-1}, \qquad B = K_{FF} + D + c\, E E^\top,
 
-    for any c: sums are fixed, so their squares may join the matrix, and a kernel need be definite only where they vanish.
+    for any c: sums are fixed, so their squares may join the matrix, and the kernel need be definite only where they
+    vanish.
     """
 
     def __init__(self, K: np.ndarray, d: np.ndarray, group: np.ndarray, n_groups: int):

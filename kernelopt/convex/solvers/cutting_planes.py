@@ -7,7 +7,7 @@ from scipy.optimize import linprog
 
 from kernelopt.convex.problem import Problem
 
-KEPT = 60
+KEPT, ROOM = 60, 2**25  # planes, and bytes that their a's may take
 
 
 class CuttingPlanes:
@@ -23,7 +23,8 @@ class CuttingPlanes:
 
     def add(self, phi: float, q: np.ndarray, a: np.ndarray) -> None:
         """Keep the plane of one a; q belongs to the working set."""
-        self.planes = [*self.planes[-KEPT + 1 :], (phi, q, a)]
+        kept = int(np.clip(ROOM // a.nbytes, 8, KEPT))
+        self.planes = [*self.planes[-kept + 1 :], (phi, q, a)]
 
     def _data(self) -> tuple[np.ndarray, np.ndarray, float]:
         phi, q = np.array([p[0] for p in self.planes]), np.array([p[1] for p in self.planes])

@@ -15,8 +15,10 @@ from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import GroupBall, LpBall, Simplex, SquaredLp, TraceBudget, Uniform
 from kernelopt.convex.solvers.cutting_planes import CuttingPlanes
 from kernelopt.convex.solvers.interior_point import InteriorPoint
-from kernelopt.convex.solvers.machines import Machine, machine_for
-from kernelopt.convex.solvers.row_cache import WHOLE, RowCache
+from kernelopt.convex.solvers.machines import machine_for
+from kernelopt.convex.solvers.newton_state import Point, State
+from kernelopt.convex.solvers.row_cache import WHOLE
+from kernelopt.convex.solvers.subsample import runs_of_samples
 from kernelopt.convex.solvers.weight_model import budget_row, minimise_model
 from kernelopt.kernels.rows import StoredKernels
 
@@ -29,7 +31,6 @@ FAR, FLOOR = 0.1, 0.2  # while the gap is larger, or after a step too far, a wei
 ENTER = 10  # kernels that join the working set at once
 PROMISING = 0.3  # of the largest quadratic form on a few samples: what a kernel must have to be looked at early
 LEAVE = 0.8  # of the largest quadratic form: what a kernel without weight must have to stay
-INNER = 100_000  # steps of one descent, at least
 
 
 @dataclass(frozen=True)
@@ -114,23 +115,6 @@ class WorkingSetNewton:
         return all(machine_for(problem.criterion, y, problem.w) for y in problem.Y.T)
 
 
-@dataclass(frozen=True, eq=False)
-class _Point:
-    """The machines at one vector of weights: numbers only, for the machines move on."""
-
-    mu: np.ndarray
-    s: np.ndarray
-    a: np.ndarray
-    intercept: np.ndarray
-    q: np.ndarray
-    phi: float
-    primal: float
-    inner: float  # how much of the gap the machines owe
-
-    def slope(self, direction: np.ndarray, W: np.ndarray, price: np.ndarray | float) -> float:
-        return float((price - self.q) @ direction[W])
-
-
 def _size(certificate: Certificate) -> float:
     """Return by how much a certificate misses; infinite where it proves nothing."""
     size = max(abs(certificate.gap), certificate.infeasibility)
@@ -143,24 +127,18 @@ class _Run:
     def __init__(self, solver: WorkingSetNewton, problem: Problem, clock: float):
         self.solver, self.problem, self.clock = solver, problem, clock
         kernels = problem.kernels
-        makers = [machine_for(problem.criterion, y, problem.w) for y in problem.Y.T]
-        self.machines: list[Machine] = [make() for make in makers if make is not None]
-        self.cache = RowCache(kernels, solver.cache_bytes)
+        self.state = State(problem, solver.cache_bytes, self.out_of_time)
         self.program = problem.kernel_set.program(kernels)
         self.row = None if problem.kernel_set.fixed else budget_row(self.program)
         self.fixed = problem.kernel_set.fixed or (self.row is not None and kernels.n_kernels == 1)
-        self.W = np.arange(kernels.n_kernels)
-        self.products = np.zeros((0, len(self.machines), kernels.n_samples))
         self.candidates = np.arange(kernels.n_kernels)  # those looked at while nothing is to be proven yet
         self.looked = False  # at the candidates outside the working set
         self.overshot = False
         self.failed = 0  # proofs that did not hold
-        self.inner_tol = 1e-2
-        self.best: _Point | None = None
+        self.best: Point | None = None
         self.proven: Solution | None = None
         self.dual, self.a = -np.inf, np.zeros(problem.Y.shape)
         self.planes = CuttingPlanes(problem)
-        self.entries = 0.0
         self.history: list[dict[str, Any]] = []
 
     # ---- the frame ---------------------------------------------------------------------------------------------------
@@ -216,16 +194,16 @@ class _Run:
         if start is not None and len(start.theta) == kernels.n_kernels:
             theta, _ = problem.kernel_set.project(np.asarray(start.theta, dtype=float), kernels)
             if start.beta.shape == problem.Y.shape:
-                self.warm(start.beta)
-            self.work_on(np.flatnonzero(theta) if self.row is not None else self.W)
+                self.state.warm(start.beta)
+            self.state.work_on(np.flatnonzero(theta) if self.row is not None else self.state.W)
             return theta if theta.any() else mu
         n = kernels.n_samples
         if n < LARGE or self.row is None:
-            self.work_on(self.W)
+            self.state.work_on(self.state.W)
             return mu
-        few = self.few()
+        few = runs_of_samples(problem)
         if few is None:
-            self.work_on(self.W)
+            self.state.work_on(self.state.W)
             return mu
         coarse = replace(self.solver, tol=max(self.solver.tol, 0.1), max_iter=12, verbose=0)
         with warnings.catch_warnings():
@@ -233,63 +211,20 @@ class _Run:
             run = _Run(coarse, few, self.clock)
             learned = run.solution(None)
         assert run.best is not None
-        self.entries += run.entries * (few.kernels.n_samples / n) ** 2
+        self.state.count(kernels.n_kernels, n, run.passes * (few.kernels.n_samples / n) ** 2)
         theta = np.where(self.row * learned.theta > 1e-3, learned.theta, 0.0)
         q = few.kernels.quadratics(learned.beta) / self.row
         promising = np.argsort(-q)[: ENTER // 2]
         self.candidates = np.flatnonzero(q > PROMISING * q.max())
-        self.work_on(np.union1d(np.flatnonzero(theta), promising))
+        self.state.work_on(np.union1d(np.flatnonzero(theta), promising))
         return theta / float(self.row @ theta)
-
-    def few(self) -> Problem | None:
-        """Return the problem on a few runs of samples, read as they lie in memory; None where a class is missing."""
-        n = self.problem.n_train
-        size, runs = int(np.clip(n // 4, 100, 400)), 8
-        starts = np.linspace(0, n - size // runs, runs).astype(int)
-        index = np.unique(np.concatenate([np.arange(a, a + size // runs) for a in starts]))
-        part = self.problem.take(index)
-        try:
-            part.criterion.check(part.Y, part.w)
-        except ValueError:
-            return None
-        labels = part.criterion.targets == "labels"
-        return None if labels and any(np.ptp(column) == 0 for column in part.Y.T) else part
-
-    def warm(self, beta: np.ndarray) -> None:
-        """Begin the machines at coefficients made feasible."""
-        criterion, Y = self.problem.criterion, self.problem.Y
-        a, _ = criterion.project(criterion.inverse(np.asarray(beta, dtype=float), Y), Y, self.problem.w)
-        for machine, s in zip(self.machines, criterion.V(a, Y).T, strict=True):
-            machine.begin(s)
-
-    def work_on(self, W: np.ndarray) -> None:
-        """Set the working set; products of kernels that stay in it are kept."""
-        known = {int(k): at for at, k in enumerate(self.W[: len(self.products)])}
-        products = np.zeros((len(W), len(self.machines), self.problem.kernels.n_samples))
-        new = [at for at, k in enumerate(W) if int(k) not in known]
-        for at, k in enumerate(W):
-            if int(k) in known:
-                products[at] = self.products[known[int(k)]]
-        self.W, self.products = W, products
-        s = self.s
-        if new and s.any():
-            products[new] = np.swapaxes(self.problem.kernels.products(s, W[new]), 1, 2)
-            self.count(len(new), int(np.count_nonzero(s.any(axis=1))))
-
-    @property
-    def s(self) -> np.ndarray:
-        """The machines' coefficients, shape (n, k)."""
-        return np.column_stack([machine.s for machine in self.machines])
-
-    def count(self, kernels: int, rows: int, share: float = 1.0) -> None:
-        self.entries += share * kernels * rows * self.problem.kernels.n_samples
 
     # ---- the method --------------------------------------------------------------------------------------------------
 
     def iterate(self, mu: np.ndarray) -> str | None:
         """Step until the gap closes; return why it stopped otherwise."""
         if self.fixed:
-            self.work_on(self.W)
+            self.state.work_on(self.state.W)
         goals = [1e-2, self.solver.tol] if self.solver.tol < 1e-2 else [self.solver.tol]
         point, stalled, gap = self.evaluate(mu), 0, np.inf
         for _ in range(self.solver.max_iter):
@@ -312,106 +247,56 @@ class _Run:
                 return HARD[0]
             stalled = stalled + 1 if gap > 0.5 * previous else 0
             if self.fixed or stalled:  # an error of the machines counts to first order in the lower bound
-                self.inner_tol = max(0.1 * self.inner_tol, 1e-13)
+                self.state.tighten()
             if self.fixed:
                 point = self.evaluate(mu)
-            elif self.row is not None and stalled >= (3 if not any(m.system for m in self.machines) else 12):
-                self.raise_dual(self.planes.combine(self.W, self.row))
-                point = self.evaluate(self.planes.weights(point.mu, self.W, self.row, 0.5 ** (stalled % 10)))
+            elif self.row is not None and stalled >= (3 if self.state.kinked else 12):
+                self.raise_dual(self.planes.combine(self.state.W, self.row))
+                point = self.evaluate(self.planes.weights(point.mu, self.state.W, self.row, 0.5 ** (stalled % 10)))
                 stalled = 0 if stalled >= 20 else stalled
             else:
                 floor = FLOOR if gap > FAR or self.overshot else 0.0
-                target = minimise_model(self.program, point.mu, point.q, self.curvature(), self.W, floor)
+                target = minimise_model(self.program, point.mu, point.q, self.state.curvature(), self.state.W, floor)
                 if self.row is not None and len(self.history) > 1:
                     point = self.narrow(point, target)
                 point = self.line_search(point, target)
         return "max_iter was reached"
 
-    def evaluate(self, mu: np.ndarray) -> _Point:
-        """Bring the machines to the optimum at mu, as exactly as the gap of the kernels makes worth while."""
-        self.cache.reset(mu)
-        before = self.cache.entries
-        point = self.settle(mu)
-        for _ in range(12):
-            kernels = max(self.support(point.q) + self.problem.kernel_set.R(mu, self.problem.kernels), 0.0)
-            kernels = max(kernels - float(mu[self.W] @ point.q), 0.0)
-            enough = max(0.1 * kernels, 0.1 * self.solver.tol * abs(point.primal))
-            if point.inner <= enough or self.inner_tol <= 1e-13:
-                break
-            self.inner_tol = max(float(np.clip(0.5 * enough / point.inner, 1e-3, 0.3)) * self.inner_tol, 1e-13)
-            again = self.settle(mu)
-            if again.inner > 0.9 * point.inner and self.inner_tol < 1e-10:
-                point = again
-                break
-            point = again
-        self.entries += self.cache.entries - before
+    def evaluate(self, mu: np.ndarray) -> Point:
+        """Bring the machines to the optimum at mu, and keep what improves a bound."""
+        point = self.state.evaluate(mu, self.solver.tol, self.owed)
         if self.best is None or point.primal < self.best.primal:
             self.best = point
         self.planes.add(point.phi, point.q, point.a)
         self.raise_dual(point.a, point.q)
         return point
 
-    def settle(self, mu: np.ndarray) -> _Point:
-        """Improve the machines at mu until their conditions hold to the present tolerance."""
-        problem = self.problem
-        self.set_values(mu)
-        before = np.inf
-        for _ in range(8):
-            tol, old = self.inner_tol * max(machine.unit for machine in self.machines), self.s
-            for machine in self.machines:
-                machine.improve(self.cache, tol, max(INNER, 50 * len(old)))
-            self.follow(old)
-            self.set_values(mu)
-            after = max(machine.violation() for machine in self.machines)
-            if after <= 2 * tol or after > 0.5 * before or self.out_of_time():
-                break
-            before = after
-        criterion, Y, w, s = problem.criterion, problem.Y, problem.w, self.s
-        a, _ = criterion.project(criterion.inverse(s, Y), Y, w)
-        F = np.tensordot(mu[self.W], self.products, 1).T
-        b = criterion.best_intercept(F, Y, w)
-        q = 0.5 * np.einsum("nk,wkn->w", s, self.products)
-        norm, phi = float(mu[self.W] @ q), criterion.phi(a, Y, w)
-        loss = criterion.loss(F, b, Y, w)
-        primal = problem.kernel_set.R(mu, problem.kernels) + norm + loss
-        return _Point(mu, s, a, b, q, phi, primal, max(norm + loss - (phi - norm), 0.0))
-
-    def set_values(self, mu: np.ndarray) -> None:
-        for machine, Ks in zip(self.machines, np.tensordot(mu[self.W], self.products, 1), strict=True):
-            machine.set_values(Ks)
-
-    def follow(self, old: np.ndarray) -> None:
-        """Bring the products up to date with the coefficients that changed."""
-        change = self.s - old
-        moved = int(np.count_nonzero(change.any(axis=1)))
-        if moved:
-            self.products += np.swapaxes(self.problem.kernels.products(change, self.W), 1, 2)
-            self.count(len(self.W), moved)
-
-    def curvature(self) -> np.ndarray:
-        return sum(m.curvature(self.products[:, c]) for c, m in enumerate(self.machines))  # type: ignore[return-value]
+    def owed(self, point: Point) -> float:
+        """Return how much of the gap the weights owe."""
+        price = self.problem.kernel_set.R(point.mu, self.problem.kernels)
+        return max(self.support(point.q) + price - float(point.mu[self.state.W] @ point.q), 0.0)
 
     def support(self, q: np.ndarray) -> float:
         """Return the support function, of the working set alone on a simplex."""
         if self.row is not None:
-            return float(np.max(q / self.row[self.W]))
+            return float(np.max(q / self.row[self.state.W]))
         return self.problem.kernel_set.support(q, self.problem.kernels)
 
-    def begin_again(self, point: _Point) -> tuple[float, _Point]:
+    def begin_again(self, point: Point) -> tuple[float, Point]:
         """After a proof that failed, trust no number that was kept, and no kernel to be without use."""
         self.proven, self.best, self.dual = None, None, -np.inf
         self.candidates, self.looked = np.arange(self.problem.kernels.n_kernels), False
-        self.inner_tol = max(0.1 * self.inner_tol, 1e-13)
+        self.state.tighten()
         self.planes.clear()
-        self.refresh()
+        self.state.refresh()
         self.failed += 1
         return self.everything(self.evaluate(point.mu))
 
-    def everything(self, point: _Point) -> tuple[float, _Point]:
+    def everything(self, point: Point) -> tuple[float, Point]:
         """Look at the candidates left out, let the best of them in; return the gap and where that leaves us."""
-        self.refresh()
+        self.state.refresh()
         self.looked = True
-        others = np.setdiff1d(self.candidates, self.W)
+        others = np.setdiff1d(self.candidates, self.state.W)
         if len(others) == 0:
             return self.gap(), point
         problem, row = self.problem, self.row
@@ -419,36 +304,30 @@ class _Run:
         a, _ = problem.criterion.project(self.a, problem.Y, problem.w)
         V = problem.criterion.V(a, problem.Y)
         q = problem.kernels.quadratics(V, others) / row[others]
-        self.count(len(others), int(np.count_nonzero(V.any(axis=1))), 0.5)
+        self.state.count(len(others), int(np.count_nonzero(V.any(axis=1))), 0.5)
         inside = problem.criterion.phi(a, problem.Y, problem.w) - self.dual
         outside = float(q.max())
         entering = others[np.argsort(-q)[:ENTER]][np.sort(-q)[:ENTER] < -inside]
         if len(entering):
             self.dual = self.dual + inside - max(inside, outside)
             gap = self.gap()
-            self.work_on(np.concatenate([self.W, entering]))
+            self.state.work_on(np.concatenate([self.state.W, entering]))
             self.planes.clear()
             self.dual = -np.inf  # what was proven on fewer kernels is proven of them alone
             self.looked = False
             return gap, self.evaluate(point.mu)
         return self.gap(), point
 
-    def narrow(self, point: _Point, target: np.ndarray) -> _Point:
+    def narrow(self, point: Point, target: np.ndarray) -> Point:
         """Let kernels leave that have no weight, are to have none, and do not promise any."""
         assert self.row is not None
-        share = point.q / self.row[self.W]
-        stay = (point.mu[self.W] > 0) | (target[self.W] > 0) | (share > LEAVE * share.max())
+        share = point.q / self.row[self.state.W]
+        stay = (point.mu[self.state.W] > 0) | (target[self.state.W] > 0) | (share > LEAVE * share.max())
         if stay.mean() > 0.75:
             return point
-        self.work_on(self.W[stay])
+        self.state.work_on(self.state.W[stay])
         self.planes.clear()
         return replace(point, q=point.q[stay])
-
-    def refresh(self) -> None:
-        """Make the products of the working set afresh: increments drift."""
-        s = self.s
-        self.products = np.ascontiguousarray(np.swapaxes(self.problem.kernels.products(s, self.W), 1, 2))
-        self.count(len(self.W), int(np.count_nonzero(s.any(axis=1))))
 
     def raise_dual(self, a: np.ndarray | None, q: np.ndarray | None = None) -> None:
         if a is None:
@@ -456,23 +335,23 @@ class _Run:
         problem = self.problem
         if q is None:
             a, _ = problem.criterion.project(a, problem.Y, problem.w)
-            q = problem.kernels.quadratics(problem.criterion.V(a, problem.Y), self.W)
+            q = problem.kernels.quadratics(problem.criterion.V(a, problem.Y), self.state.W)
         dual = problem.criterion.phi(a, problem.Y, problem.w) - self.support(q)
         if dual > self.dual:
             self.dual, self.a = dual, a
 
-    def line_search(self, point: _Point, target: np.ndarray) -> _Point:
+    def line_search(self, point: Point, target: np.ndarray) -> Point:
         """Go to the target, or to where the slope along the way vanishes (secant on the slope)."""
         direction = target - point.mu
-        slope = point.slope(direction, self.W, self.price(point.mu))
+        slope = self.slope(point, direction)
         if slope >= 0:
             return self.evaluate(point.mu)
         low, high, slope_low, step, now = 0.0, 1.0, slope, 1.0, point.mu
         for tries in range(6):
             mu = np.maximum(point.mu + step * direction, 0.0)
-            self.foresee(mu - now)
+            self.state.foresee(mu - now)
             trial, now = self.evaluate(mu), mu
-            slope_trial = trial.slope(direction, self.W, self.price(mu))
+            slope_trial = self.slope(trial, direction)
             self.overshot = tries > 0
             if slope_trial <= 0.1 * abs(slope) or self.out_of_time():
                 return trial
@@ -481,13 +360,11 @@ class _Run:
             step = min(max(step, low + 0.1 * (high - low)), high - 0.1 * (high - low))
         return trial
 
-    def foresee(self, change: np.ndarray) -> None:
-        """Tell the machines how the weights are about to move."""
-        for machine, dKs in zip(self.machines, np.tensordot(change[self.W], self.products, 1), strict=True):
-            machine.foresee(dKs)
-
-    def price(self, mu: np.ndarray) -> np.ndarray | float:
-        return self.program.price.gradient(mu)[self.W] if self.program.price else 0.0
+    def slope(self, point: Point, direction: np.ndarray) -> float:
+        """Return the derivative of the objective along a direction."""
+        W = self.state.W
+        price = self.program.price.gradient(point.mu)[W] if self.program.price else 0.0
+        return float((price - point.q) @ direction[W])
 
     # ---- the record --------------------------------------------------------------------------------------------------
 
@@ -495,27 +372,32 @@ class _Run:
         assert self.best is not None
         return Certificate(self.best.primal, self.dual, 0.0, self.problem.scale).gap
 
-    def record(self, point: _Point) -> float:
+    def record(self, point: Point) -> float:
         """Note where the run stands; return the relative gap of the best bounds on the working set."""
         assert self.best is not None
         seconds, gap = time.perf_counter() - self.clock, self.gap()
-        kernels = self.problem.kernels
         entry = {
             "seconds": seconds,
             "primal": self.best.primal,
             "dual": self.dual,
             "gap": gap,
             "active": int(np.count_nonzero(point.mu)),
-            "working": len(self.W),
-            "passes": self.entries / (kernels.n_kernels * kernels.n_samples**2),
+            "working": len(self.state.W),
+            "passes": self.passes,
         }
         self.history.append(entry)
         if self.solver.verbose:
             print(
                 f"{len(self.history):4d}  {seconds:8.2f} s  primal {self.best.primal:.8g}  dual {self.dual:.8g}  "
-                f"gap {gap:.1e}  kernels {entry['active']} of {len(self.W)}  passes {entry['passes']:.2f}"
+                f"gap {gap:.1e}  kernels {entry['active']} of {len(self.state.W)}  passes {entry['passes']:.2f}"
             )
         return gap
+
+    @property
+    def passes(self) -> float:
+        """How often all entries of all kernels would have been read."""
+        kernels = self.problem.kernels
+        return self.state.entries / (kernels.n_kernels * kernels.n_samples**2)
 
     def out_of_time(self) -> bool:
         limit = self.solver.time_limit
