@@ -79,8 +79,8 @@ class Conic:
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {SOLVERS}, found {self.solver!r}")
 
-    def solve(self, problem: Problem) -> Solution:
-        """Return the solver's point, scaled back and made feasible, with its certificate."""
+    def solve(self, problem: Problem, start: Solution | None = None) -> Solution:
+        """Return the solver's point, scaled back and made feasible, with its certificate; `start` is ignored."""
         need = memory(problem)
         if need > self.memory_limit:
             raise ProblemTooLargeError(

@@ -66,8 +66,8 @@ class InteriorPoint:
     time_limit: float | None = None
     verbose: int = 0
 
-    def solve(self, problem: Problem) -> Solution:
-        """Return the best certified point."""
+    def solve(self, problem: Problem, start: Solution | None = None) -> Solution:
+        """Return the best certified point; `start` is ignored, as interior points cannot begin near a bound."""
         if not sees_balanced_only(problem.criterion, problem.kernel_set):
             return _Run(self, problem).solution()
         try:
