@@ -76,6 +76,8 @@ class BoxQP:
     def violation(self, s: np.ndarray, g: np.ndarray) -> float:
         """Return by how much the best pair's slopes differ: zero at the optimum."""
         e = self.tube
+        if not len(self.total):  # nothing is fixed: each slope must vanish
+            return float(np.abs(g).max())
         up = np.where(s < self.upper, g + np.where(s >= 0, e, -e), np.inf)
         down = np.where(s > self.lower, g + np.where(s > 0, e, -e), -np.inf)
         if len(self.total) == 1:
@@ -131,18 +133,21 @@ class FreeSystem:
     With E the indicator of the groups on F, and :math:`\Pi` the inverse of :math:`K_{FF} + D` on the vectors whose
     sums vanish,
 
-    .. math:: \Pi = B^{-1} - B^{-1} E (E^\top B^{-1} E)^{-1} E^\top B^{-1}, \qquad B = K_{FF} + D + c\, E E^\top,
+    .. math:: \Pi = B^{-1} - B^{-1} E (E^\top B^{-1} E)^{-1} E^\top B^{-1}, \qquad B = P (K_{FF} + D) P + c\, E E^\top,
 
-    for any c: sums are fixed, so their squares may join the matrix, and the kernel need be definite only where they
-    vanish.
+    for any c, with P taking the mean of each group away: a kernel need be definite only where the sums vanish.
     """
 
     def __init__(self, K: np.ndarray, d: np.ndarray, group: np.ndarray, n_groups: int):
         E = (group[:, None] == np.arange(n_groups)).astype(float)
         E = E[:, E.any(axis=0)]
-        size = float(np.mean(np.abs(np.diagonal(K)) + d)) or 1.0
-        B = K + size * (E @ E.T) if E.shape[1] else np.array(K)
+        B = np.array(K, dtype=float)
         B[np.diag_indices_from(B)] += d
+        means = E / E.sum(axis=0)
+        B -= E @ (means.T @ B)
+        B -= (B @ means) @ E.T
+        size = float(np.mean(np.abs(np.diagonal(B)))) or 1.0
+        B += size * (E @ E.T)
         self.L: np.ndarray | None = None
         for ridge in (0.0, 1e-12, 1e-9, 1e-6):
             try:

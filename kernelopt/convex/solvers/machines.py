@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kernelopt.compiled import core
+from kernelopt.compiled import say_once
 from kernelopt.convex.criteria import Criterion, DualProgram
 from kernelopt.convex.criteria.projections import balanced_box_projection
 from kernelopt.convex.solvers.box_qp import HUGE, BoxQP, FreeSystem, as_box_qp
@@ -81,8 +81,6 @@ class BoxMachine(Machine):
 
     def violation(self):
         """Return the largest difference of two slopes."""
-        if not len(self.qp.total):
-            return float(np.abs(self.g).max())
         return self.qp.violation(self.s, self.g)
 
     def improve(self, cache, tol, max_iter):
@@ -90,7 +88,7 @@ class BoxMachine(Machine):
         qp = self.qp
         if not qp.unbounded:
             self.go_ahead(cache)
-            if core is not None:
+            if say_once():
                 descend(qp, cache, self.s, self.g, tol, max_iter)
             else:
                 by_libsvm(qp, cache, self.s, self.g, tol)

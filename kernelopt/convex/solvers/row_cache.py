@@ -43,15 +43,16 @@ class RowCache:
             self.stack = (self.kernels.Ks, self.active, mu[self.active] / self.kernels.scale[self.active])
 
     def fetch(self, index: np.ndarray, keep: int = -1) -> None:
-        """Make rows and keep them; the row `keep` is not given up for them."""
-        index = index[self.slot[index] < 0]
+        """Make rows and keep them; what was there of them, and the row `keep`, is not given up for the others."""
+        there = self.slot[index]
+        index, spared = index[there < 0], np.append(there[there >= 0], self.slot[keep] if keep >= 0 else -1)
         new = np.arange(self.used, min(self.used + len(index), len(self.owner)))
         if len(new) < len(index):
             # The oldest make room.
-            if self.owner[self.hand] == keep:
-                self.hand += 1
-            old = (self.hand + np.arange(len(index) - len(new))) % len(self.owner)
-            self.hand = (self.hand + len(old)) % len(self.owner)
+            lacking, slots = len(index) - len(new), len(self.owner)
+            old = (self.hand + np.arange(min(slots, lacking + len(spared)))) % slots
+            old = old[(old < self.used) & ~np.isin(old, spared)][:lacking]
+            self.hand = (int(old[-1]) + 1) % slots
             self.slot[self.owner[old]] = -1
             new = np.concatenate([new, old])
         if len(index):

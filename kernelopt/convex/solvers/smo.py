@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.compiled import core, say_once
-from kernelopt.convex.solvers.box_qp import HUGE, BoxQP
+from kernelopt.convex.solvers.box_qp import HUGE, BoxQP, FreeSystem
 from kernelopt.convex.solvers.row_cache import RowCache
 from kernelopt.kernels.rows import StoredKernels
 
+BATCH = 16  # rows made at once
 CHUNK = 200_000  # steps between two looks at the clock and at the keyboard
 
 
@@ -40,6 +41,16 @@ def descend(qp: BoxQP, cache: RowCache, s: np.ndarray, g: np.ndarray, tol: float
             return False
 
 
+def _wanted(first: int, kept: int, slopes: np.ndarray, cache: RowCache) -> np.ndarray:
+    """Return the row that is wanted, and those that are likely to be next: several at once are cheaper to make."""
+    more = min(BATCH, len(cache.owner) // 4)
+    score = np.maximum(-slopes[0], slopes[1])
+    score[(cache.slot >= 0) | (np.abs(score) > HUGE / 2)] = -np.inf
+    next_ones = np.argpartition(-score, more)[:more]
+    next_ones = next_ones[np.isfinite(score[next_ones]) & (next_ones != first) & (next_ones != kept)]
+    return np.append(first, next_ones)
+
+
 def smo(K: np.ndarray, qp: BoxQP, tol: float = 1e-6, max_iter: int = 10_000_000) -> np.ndarray:
     r"""Solve a box QP for one kernel matrix; usable alone, as the oracle for a fixed kernel.
 
@@ -59,6 +70,11 @@ def smo(K: np.ndarray, qp: BoxQP, tol: float = 1e-6, max_iter: int = 10_000_000)
     array of shape (n,)
         s, the coefficients of the decision function.
 
+    Raises
+    ------
+    ValueError
+        If K is not of the program's size, or holds NaN or infinite entries.
+
     Examples
     --------
     >>> from kernelopt.convex import Hinge
@@ -67,11 +83,17 @@ def smo(K: np.ndarray, qp: BoxQP, tol: float = 1e-6, max_iter: int = 10_000_000)
     >>> smo(np.outer(y, y) + np.eye(4), as_box_qp(Hinge(C=1.0), y, np.ones(4))).round(3)
     array([ 0.2,  0.2, -0.2, -0.2])
     """
-    cache = RowCache(StoredKernels.of(np.asarray(K)[None]))
+    K, s = np.asarray(K), qp.start()
+    if K.shape != (len(s), len(s)):
+        raise ValueError(f"K must have shape {(len(s), len(s))}, found {K.shape}; give the Gram matrix of the program")
+    if not np.isfinite(K).all():
+        raise ValueError("K must be finite, found NaN or infinite entries; mend the kernel or its data")
+    cache = RowCache(StoredKernels.of(K[None]))
     cache.reset(np.ones(1))
-    s = qp.start()
     held = np.flatnonzero(s)
     g = (cache.apply(held, s[held]) if len(held) else 0.0) + qp.d * s - qp.p
+    if qp.unbounded:
+        return s - FreeSystem(cache.block(np.arange(len(s))), qp.d, qp.group, len(qp.total)).solve(g)
     done = descend(qp, cache, s, g, tol, max_iter) if say_once() else by_libsvm(qp, cache, s, g, tol)
     if not done:
         warnings.warn(
