@@ -42,6 +42,8 @@ void stack_gather(const Stack *K, int64_t m, int64_t r, const int64_t *rows, int
                   void *out, int out_is_float);
 
 /* The same for Gaussian kernels exp(-gamma D), from r rows of squared distances D. */
+void gauss_distances(const double *X, int64_t d, int64_t n, int64_t r, const int64_t *rows, int64_t first, void *out,
+                     int out_is_float); /* X has shape (d, n): out[t, j] = |x_rows[t] - x_(first + j)|^2 */
 void gauss_mix(const void *D, int is_float, int64_t r, int64_t n, int64_t m, const double *gamma, const double *weight,
                void *out);
 void gauss_products(const void *D, int is_float, int64_t r, int64_t n, int64_t m, const double *gamma, int64_t k,

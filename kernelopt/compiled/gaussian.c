@@ -125,6 +125,31 @@ static inline float exp_minus_f(float t) {
 LOOPS(double, d)
 LOOPS(float, f)
 
+WIDE static void add_squares(int64_t n, double x, const double *RESTRICT y, double *RESTRICT out) {
+    for (int64_t j = 0; j < n; j++) {
+        const double t = x - y[j];
+        out[j] += t * t;
+    }
+}
+
+void gauss_distances(const double *X, int64_t d, int64_t n, int64_t r, const int64_t *rows, int64_t first, void *out,
+                     int out_is_float) {
+    const int64_t width = n - first;
+    double sum[BLOCK];
+    for (int64_t t = 0; t < r; t++)
+        for (int64_t from = 0; from < width; from += BLOCK) {
+            const int64_t length = width - from < BLOCK ? width - from : BLOCK;
+            double *y = out_is_float ? sum : (double *)out + t * width + from;
+            memset(y, 0, length * sizeof(double));
+            for (int64_t f = 0; f < d; f++)
+                add_squares(length, X[f * n + rows[t]], X + f * n + first + from, y);
+            if (out_is_float) {
+                float *z = (float *)out + t * width + from;
+                for (int64_t j = 0; j < length; j++) z[j] = (float)sum[j];
+            }
+        }
+}
+
 void gauss_mix(const void *D, int is_float, int64_t r, int64_t n, int64_t m, const double *gamma, const double *weight,
                void *out) {
     for (int64_t t = 0; t < r; t++)

@@ -207,6 +207,34 @@ fail:
     return NULL;
 }
 
+PyDoc_STRVAR(distances_doc, "distances(X, rows, first, out)\n--\n\n"
+                            "Set out[t, j] to the squared distance of points rows[t] and first + j; X has shape (d, n).");
+
+static PyObject *distances(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array arrays[3] = {0};
+    long long first;
+    if (!PyArg_ParseTuple(args, "OOLO", objects, objects + 1, &first, objects + 2)) return NULL;
+    TAKE(0, "X", DOUBLE, 2, 0);
+    TAKE(1, "rows", INTEGER, 1, 0);
+    TAKE(2, "out", REAL, 2, 1);
+    if (first < 0 || first > SHAPE(0, 1)) {
+        PyErr_SetString(PyExc_ValueError, "first must be between 0 and the number of points");
+        goto fail;
+    }
+    EXPECT(2, "out", 0, SHAPE(1, 0));
+    EXPECT(2, "out", 1, SHAPE(0, 1) - first);
+    WITHIN(1, "rows", 0, SHAPE(0, 1));
+    Py_BEGIN_ALLOW_THREADS;
+    gauss_distances(DATA(0), SHAPE(0, 0), SHAPE(0, 1), SHAPE(1, 0), DATA(1), first, DATA(2), arrays[2].is_float);
+    Py_END_ALLOW_THREADS;
+    release(arrays, 3);
+    Py_RETURN_NONE;
+fail:
+    release(arrays, 3);
+    return NULL;
+}
+
 PyDoc_STRVAR(gaussian_mix_doc, "gaussian_mix(D, gamma, weight, out)\n--\n\n"
                                "Add the sum of weight[a] exp(-gamma[a] D) to out, entry by entry.");
 
@@ -375,6 +403,7 @@ static PyMethodDef methods[] = {
     {"products", products, METH_VARARGS, products_doc},
     {"quadratics", quadratics, METH_VARARGS, quadratics_doc},
     {"gather", gather, METH_VARARGS, gather_doc},
+    {"distances", distances, METH_VARARGS, distances_doc},
     {"gaussian_mix", gaussian_mix, METH_VARARGS, gaussian_mix_doc},
     {"gaussian_products", gaussian_products, METH_VARARGS, gaussian_products_doc},
     {"gaussian_quadratics", gaussian_quadratics, METH_VARARGS, gaussian_quadratics_doc},

@@ -169,8 +169,12 @@ class Problem:
         V = self.padded(self.criterion.V(a, self.Y))
         return self.criterion.phi(a, self.Y, self.w) - self.kernel_set.support_at(V, self.kernels, q, witness)
 
-    def certify(self, solution: Solution) -> Certificate:
-        """Prove a solution from its numbers alone: both bounds at projections, products made afresh."""
+    def certify(self, solution: Solution, seen: dict[str, np.ndarray] | None = None) -> Certificate:
+        """Prove a solution from its numbers alone: both bounds at projections, products made afresh.
+
+        The quadratic forms of all kernels, which it has to make, are left in `seen` under "q" for a solver whose
+        proof does not hold yet.
+        """
         points = [solution.theta, solution.beta, solution.intercept, solution.a]
         points += [] if solution.witness is None else [solution.witness]
         if not all(np.isfinite(point).all() for point in points):
@@ -180,7 +184,10 @@ class Problem:
         F = self.values(theta, solution.beta)
         _, lacking = self.criterion.rescale(F, solution.intercept, self.Y)
         primal = self.primal(theta, solution.beta, solution.intercept)
-        dual = self.dual(a, solution.witness)
+        q = None
+        if seen is not None:
+            q = seen["q"] = self.kernels.quadratics(self.padded(self.criterion.V(a, self.Y)))
+        dual = self.dual(a, solution.witness, q)
         return Certificate(primal, dual, max(outside, violation, lacking), self.scale, self.description)
 
     def certified(self, solution: Solution) -> Solution:

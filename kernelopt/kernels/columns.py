@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernelopt.kernels.algebra import Composite
+from kernelopt.kernels.base import Gaussian
 from kernelopt.kernels.interface import KernelLike, evaluate, kernel_diag, kernel_name
 
 
@@ -183,3 +184,12 @@ def _unreadable(what: str, columns: Any) -> ValueError:
         f"{what}: columns must be an int, a str, a list or slice of either, a boolean mask, or a function of X that "
         f"returns one of these, found {columns!r}"
     )
+
+
+def as_gaussian(kernel: KernelLike) -> tuple[Gaussian | None, tuple[int, ...] | None]:
+    """Return the Gaussian that a kernel is, and the columns it sees (None for all); (None, None) for others."""
+    if isinstance(kernel, Named):
+        kernel = kernel.kernel
+    if isinstance(kernel, OnColumns) and isinstance(kernel.kernel, Gaussian):
+        return kernel.kernel, kernel.columns
+    return (kernel, None) if isinstance(kernel, Gaussian) else (None, None)

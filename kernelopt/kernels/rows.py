@@ -64,6 +64,13 @@ class Kernels(ABC):
         """Return K(mu) as a matrix."""
         return self.rows(mu, np.arange(self.n_samples))
 
+    def stored(self) -> StoredKernels:
+        """Return the kernels as matrices."""
+        Ks = np.empty((self.n_kernels, self.n_samples, self.n_samples), dtype=self.dtype)
+        for K, e in zip(Ks, np.eye(self.n_kernels), strict=True):
+            K[...] = self.mix(e)
+        return StoredKernels.of(Ks)
+
     def inner(self, Z: np.ndarray) -> np.ndarray:
         """Return <K_k, Z> for each kernel: shape (M,)."""
         return np.array([float(np.sum(self.mix(e) * Z)) for e in np.eye(self.n_kernels)])

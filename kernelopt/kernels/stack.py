@@ -10,9 +10,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 
-from kernelopt.kernels.base import Gaussian
-from kernelopt.kernels.columns import Named, OnColumns
-from kernelopt.kernels.interface import KernelLike, as_kernel, evaluate, has_white, kernel_diag, kernel_name
+from kernelopt.kernels.columns import Named, as_gaussian
+from kernelopt.kernels.interface import as_kernel, evaluate, has_white, kernel_diag, kernel_name
 
 SHOWN = 6  # names in a repr
 
@@ -125,7 +124,7 @@ class KernelStack:
         own = [kernel_diag(k, X) for k in kernels] if diag and not square else None
         distances: dict[Any, np.ndarray] = {}
         for k, kernel in enumerate(kernels):
-            width, columns = _gaussian(kernel)
+            width, columns = as_gaussian(kernel)
             if width is None:
                 Ks[k] = evaluate(kernel, X, Z)
             else:
@@ -259,15 +258,6 @@ def _looks_symmetric(K: np.ndarray) -> bool:
     step = max(1, len(K) // 64)  # some rows against their columns: no block between different points passes
     rows, columns = K[::step], K[:, ::step].T
     return float(np.abs(rows - columns).max()) <= 1e-6 * float(np.abs(rows).max())
-
-
-def _gaussian(kernel: KernelLike) -> tuple[Gaussian | None, tuple[int, ...] | None]:
-    """Return the Gaussian that a kernel is, and the columns it sees (None for all); (None, None) for others."""
-    if isinstance(kernel, Named):
-        kernel = kernel.kernel
-    if isinstance(kernel, OnColumns) and isinstance(kernel.kernel, Gaussian):
-        return kernel.kernel, kernel.columns
-    return (kernel, None) if isinstance(kernel, Gaussian) else (None, None)
 
 
 def unique_names(kernels: Sequence[Any]) -> list[str]:

@@ -36,7 +36,7 @@ def descend(qp: BoxQP, cache: RowCache, s: np.ndarray, g: np.ndarray, tol: float
         if status == 0:
             return True
         if status == 1:
-            cache.fetch(np.array([wanted]), keep=kept)
+            cache.fetch(_wanted(wanted, kept, g + scratch, cache), keep=kept)
         elif max_iter <= 0:
             return False
 

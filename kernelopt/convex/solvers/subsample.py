@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kernelopt.convex.problem import Problem
+from kernelopt.kernels.rows import StoredKernels
 
 RUNS = 8
 FEWEST, MOST = 100, 400  # samples
+ROOM = 2**27  # bytes that their kernels may take
 
 
 def runs_of_samples(problem: Problem) -> Problem | None:
@@ -16,13 +20,16 @@ def runs_of_samples(problem: Problem) -> Problem | None:
     They are taken as eight runs of neighbours, read as they lie in memory: scattered ones would cost a whole pass.
     None where they make no problem, as where a class is missing.
     """
-    n = problem.n_train
-    length = int(np.clip(n // 4, FEWEST, MOST)) // RUNS
+    n, kernels = problem.n_train, problem.kernels
+    room = int(np.sqrt(ROOM / (kernels.n_kernels * kernels.dtype.itemsize)))
+    length = int(np.clip(min(n // 4, room), FEWEST, MOST)) // RUNS
     starts = np.linspace(0, n - length, RUNS).astype(int)
     part = problem.take(np.unique(starts[:, None] + np.arange(length)))
     try:
         part.criterion.check(part.Y, part.w)
     except ValueError:
         return None
+    if not isinstance(part.kernels, StoredKernels):
+        part = replace(part, kernels=part.kernels.stored())  # so small that making it once is best
     labels = part.criterion.targets == "labels"
     return None if labels and any(np.ptp(column) == 0 for column in part.Y.T) else part

@@ -28,6 +28,7 @@ HARD = (f"the bounds stood still for {PATIENCE} iterations", "rounding kept the 
 SMALL = 3000  # samples up to which the interior-point method is asked then
 LARGE = 250  # samples from which the weights are first learned on a few
 FAR, FLOOR = 0.1, 0.2  # while the gap is larger, or after a step too far, a weight keeps this share in a step
+EARLY = 1e-2  # the gap on the working set at which the candidates are looked at
 ENTER = 10  # kernels that join the working set at once
 PROMISING = 0.3  # of the largest quadratic form on a few samples: what a kernel must have to be looked at early
 LEAVE = 0.8  # of the largest quadratic form: what a kernel without weight must have to stay
@@ -132,7 +133,6 @@ class _Run:
         self.row = None if problem.kernel_set.fixed else budget_row(self.program)
         self.fixed = problem.kernel_set.fixed or (self.row is not None and kernels.n_kernels == 1)
         self.candidates = np.arange(kernels.n_kernels)  # those looked at while nothing is to be proven yet
-        self.looked = False  # at the candidates outside the working set
         self.overshot = False
         self.failed = 0  # proofs that did not hold
         self.best: Point | None = None
@@ -177,13 +177,15 @@ class _Run:
         history = [*self.history, *({**entry, "method": "interior point"} for entry in solution.history)]
         return replace(solution, history=history, n_iter=len(history))
 
-    def proof(self) -> Solution:
+    def proof(self, seen: dict[str, np.ndarray] | None = None) -> Solution:
         """Return the best point with its certificate."""
         assert self.best is not None
         blank = Certificate(np.inf, -np.inf, np.inf, self.problem.scale)
-        return self.problem.certified(
-            Solution(self.best.mu, self.best.s, self.best.intercept, self.a, blank, len(self.history), self.history)
-        )
+        best = Solution(self.best.mu, self.best.s, self.best.intercept, self.a, blank, len(self.history), self.history)
+        support = int(np.count_nonzero(self.a.any(axis=1)))
+        self.state.count(self.problem.kernels.n_kernels, support, 0.5)
+        self.state.count(int(np.count_nonzero(best.theta)), support)
+        return replace(best, certificate=self.problem.certify(best, seen))
 
     def begin(self, start: Solution | None) -> np.ndarray:
         """Return the first weights, and set the working set and, where a start is given, the machines."""
@@ -225,20 +227,21 @@ class _Run:
         """Step until the gap closes; return why it stopped otherwise."""
         if self.fixed:
             self.state.work_on(self.state.W)
-        goals = [1e-2, self.solver.tol] if self.solver.tol < 1e-2 else [self.solver.tol]
+        goal = max(EARLY, self.solver.tol)
         point, stalled, gap = self.evaluate(mu), 0, np.inf
         for _ in range(self.solver.max_iter):
             previous, gap = gap, self.record(point)
-            if gap <= 0.9 * goals[0]:
-                if not self.looked:
-                    gap, point = self.everything(point)
-                if gap <= 0.9 * self.solver.tol and self.looked:
-                    self.proven = self.proof()
-                    if self.proven.certificate.holds(self.solver.tol):
-                        return None
-                    gap, point = self.begin_again(point)
-                goals = goals[1:] if len(goals) > 1 else goals
-                gap, stalled = np.inf, 0
+            if gap <= 0.9 * self.solver.tol:
+                seen: dict[str, np.ndarray] = {}
+                self.proven = self.proof(seen)
+                if self.proven.certificate.holds(self.solver.tol):
+                    return None
+                gap, point = self.begin_again(point, seen.get("q", np.zeros(0)))
+                goal, stalled = self.solver.tol, 0
+            elif gap <= 0.9 * goal:
+                others = np.setdiff1d(self.candidates, self.state.W)
+                point = self.enter(point, others, self.look(others))
+                gap, goal, stalled = np.inf, self.solver.tol, 0
             if self.out_of_time():
                 return "time_limit was reached"
             if self.failed > 3:
@@ -282,41 +285,46 @@ class _Run:
             return float(np.max(q / self.row[self.state.W]))
         return self.problem.kernel_set.support(q, self.problem.kernels)
 
-    def begin_again(self, point: Point) -> tuple[float, Point]:
-        """After a proof that failed, trust no number that was kept, and no kernel to be without use."""
-        self.proven, self.best, self.dual = None, None, -np.inf
-        self.candidates, self.looked = np.arange(self.problem.kernels.n_kernels), False
-        self.state.tighten()
-        self.planes.clear()
-        self.state.refresh()
-        self.failed += 1
-        return self.everything(self.evaluate(point.mu))
+    def begin_again(self, point: Point, q: np.ndarray) -> tuple[float, Point]:
+        """After a proof that did not hold, let in the kernels that stood in its way; trust no number that was kept."""
+        before, self.proven = self.state.W, None
+        self.candidates = np.arange(self.problem.kernels.n_kernels)
+        others = np.setdiff1d(self.candidates, before)
+        if self.row is not None and len(q):
+            point = self.enter(point, others, q[others] / self.row[others])
+        if len(self.state.W) == len(before):  # no kernel did: rounding
+            self.state.refresh()
+            self.state.tighten()
+            self.failed += 1
+            self.forget()
+            point = self.evaluate(point.mu)
+        return np.inf, point
 
-    def everything(self, point: Point) -> tuple[float, Point]:
-        """Look at the candidates left out, let the best of them in; return the gap and where that leaves us."""
-        self.state.refresh()
-        self.looked = True
-        others = np.setdiff1d(self.candidates, self.state.W)
-        if len(others) == 0:
-            return self.gap(), point
+    def look(self, others: np.ndarray) -> np.ndarray:
+        """Return the quadratic forms of kernels that are not worked on, in units of their price."""
         problem, row = self.problem, self.row
-        assert row is not None and self.best is not None
-        a, _ = problem.criterion.project(self.a, problem.Y, problem.w)
-        V = problem.criterion.V(a, problem.Y)
-        q = problem.kernels.quadratics(V, others) / row[others]
+        if row is None or len(others) == 0:
+            return np.zeros(0)
+        V = problem.criterion.V(self.a, problem.Y)
         self.state.count(len(others), int(np.count_nonzero(V.any(axis=1))), 0.5)
-        inside = problem.criterion.phi(a, problem.Y, problem.w) - self.dual
-        outside = float(q.max())
-        entering = others[np.argsort(-q)[:ENTER]][np.sort(-q)[:ENTER] < -inside]
-        if len(entering):
-            self.dual = self.dual + inside - max(inside, outside)
-            gap = self.gap()
-            self.state.work_on(np.concatenate([self.state.W, entering]))
-            self.planes.clear()
-            self.dual = -np.inf  # what was proven on fewer kernels is proven of them alone
-            self.looked = False
-            return gap, self.evaluate(point.mu)
-        return self.gap(), point
+        return problem.kernels.quadratics(V, others) / row[others]
+
+    def enter(self, point: Point, others: np.ndarray, q: np.ndarray) -> Point:
+        """Let the best of the kernels left out in, if any beats those that are worked on."""
+        inside = self.problem.criterion.phi(self.a, self.problem.Y, self.problem.w) - self.dual
+        best = np.argsort(-q)[:ENTER]
+        entering = others[best[q[best] > inside]] if len(q) else others
+        if len(entering) == 0:
+            return point
+        self.state.refresh()
+        self.state.work_on(np.concatenate([self.state.W, entering]))
+        self.forget()
+        return self.evaluate(point.mu)
+
+    def forget(self) -> None:
+        """Forget the bounds: what was proven on fewer kernels is proven of them alone."""
+        self.best, self.dual = None, -np.inf
+        self.planes.clear()
 
     def narrow(self, point: Point, target: np.ndarray) -> Point:
         """Let kernels leave that have no weight, are to have none, and do not promise any."""
