@@ -19,6 +19,14 @@ static void release(Array *arrays, int count) {
         if (arrays[i].held) PyBuffer_Release(&arrays[i].view);
 }
 
+/* Whether each entry lies at a multiple of its size, which the processor may rely on. */
+static int aligned(const Py_buffer *view) {
+    if ((uintptr_t)view->buf % (uintptr_t)view->itemsize) return 0;
+    for (int axis = 0; view->strides && axis < view->ndim; axis++)
+        if (view->shape[axis] > 1 && view->strides[axis] % view->itemsize) return 0;
+    return 1;
+}
+
 /* Take an array of a kind and a number of axes; contiguous unless it is a stack, whose rows alone must be. */
 static int take(PyObject *object, Array *array, const char *name, int kind, int ndim, int writable, int strided) {
     const int flags = (strided ? PyBUF_STRIDES : PyBUF_C_CONTIGUOUS) | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
@@ -41,6 +49,10 @@ static int take(PyObject *object, Array *array, const char *name, int kind, int 
     }
     if (strided && array->view.shape[ndim - 1] > 1 && array->view.strides[ndim - 1] != array->view.itemsize) {
         PyErr_Format(PyExc_ValueError, "the rows of %s must be contiguous", name);
+        return -1;
+    }
+    if (!aligned(&array->view)) {
+        PyErr_Format(PyExc_ValueError, "the entries of %s must be aligned in memory; pass a copy", name);
         return -1;
     }
     return 0;
@@ -368,6 +380,10 @@ static PyObject *smo(PyObject *self, PyObject *args) {
     EXPECT(9, "scratch", 1, q.n);
     q.slots = SHAPE(7, 0), q.used = used;
     if (stack != Py_None) {
+        if (!PyTuple_Check(stack)) {
+            PyErr_SetString(PyExc_TypeError, "stack must be None or a tuple (Ks, active, weight)");
+            goto fail;
+        }
         if (!PyArg_ParseTuple(stack, "OOO", objects + 10, objects + 11, objects + 12)) goto fail;
         TAKE_STACK(10, "Ks");
         TAKE(11, "active", INTEGER, 1, 0);

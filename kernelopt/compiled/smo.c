@@ -6,6 +6,8 @@
    move is barred), so that the search for the best pair has no branches and runs at the width of the processor.
    A row of K that is not in the cache is mixed from stored kernels where there are any and room is left; otherwise it
    is asked of the caller. */
+#include <math.h>
+
 #include "core.h"
 
 static const double BARRED = 1e300;
@@ -148,15 +150,16 @@ static int64_t leader(const Smo *q, double *low, double *violation) {
                 *violation = highs[c] - lows[c], i = best[c], *low = lows[c];
         return i;
     }
-    *low = BARRED;
     int64_t block = -1;
+    *low = BARRED;
     for (int64_t from = 0; from < q->n; from += BLOCK) {
         const double v = least(q->n - from < BLOCK ? q->n - from : BLOCK, q->g + from, q->up + from);
         if (v < *low) *low = v, block = from;
     }
     if (block < 0) return -1;
-    for (int64_t j = block;; j++)
+    for (int64_t j = block; j < q->n; j++)
         if (q->g[j] + q->up[j] == *low) return j;
+    return -1; /* what is no number equals nothing */
 }
 
 /* Make sure that the row of i is there. */
@@ -174,7 +177,7 @@ int smo_run(Smo *q) {
     double scale = 0.0;
     for (int64_t j = 0; j < q->n; j++) {
         mark(q, j);
-        scale = q->curvature[j] > scale ? q->curvature[j] : scale;
+        scale = fabs(q->curvature[j]) > scale ? fabs(q->curvature[j]) : scale;
     }
     const double floor = scale > 0.0 ? 1e-12 * scale : 1e-300;
     for (q->iterations = 0; q->iterations < q->max_iter; q->iterations++) {
