@@ -125,6 +125,13 @@ static inline float exp_minus_f(float t) {
 LOOPS(double, d)
 LOOPS(float, f)
 
+WIDE static void set_squares(int64_t n, double x, const double *RESTRICT y, double *RESTRICT out) {
+    for (int64_t j = 0; j < n; j++) {
+        const double t = x - y[j];
+        out[j] = t * t;
+    }
+}
+
 WIDE static void add_squares(int64_t n, double x, const double *RESTRICT y, double *RESTRICT out) {
     for (int64_t j = 0; j < n; j++) {
         const double t = x - y[j];
@@ -140,8 +147,9 @@ void gauss_distances(const double *X, int64_t d, int64_t n, int64_t r, const int
         for (int64_t from = 0; from < width; from += BLOCK) {
             const int64_t length = width - from < BLOCK ? width - from : BLOCK;
             double *y = out_is_float ? sum : (double *)out + t * width + from;
-            memset(y, 0, length * sizeof(double));
-            for (int64_t f = 0; f < d; f++)
+            if (d == 0) memset(y, 0, length * sizeof(double));
+            if (d > 0) set_squares(length, X[rows[t]], X + first + from, y);
+            for (int64_t f = 1; f < d; f++)
                 add_squares(length, X[f * n + rows[t]], X + f * n + first + from, y);
             if (out_is_float) {
                 float *z = (float *)out + t * width + from;

@@ -17,7 +17,7 @@ from kernelopt.kernels.interface import evaluate, has_white, kernel_diag, kernel
 from kernelopt.kernels.rows import Kernels
 
 NARROW = 32  # columns
-BLOCK = 2**21  # entries of a kernel that are made at once
+BLOCK = 2**18  # entries made at once: few enough to stay in a cache
 
 
 @dataclass(frozen=True, eq=False)
