@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.svm import SVC
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -19,6 +18,7 @@ from kernelopt.convex.solvers import choose
 from kernelopt.estimators.base import KernelMachine
 from kernelopt.estimators.duplicates import Merged
 from kernelopt.estimators.learned_kernel import LearnedKernel
+from kernelopt.estimators.mkl import MKLClassifier
 from kernelopt.kernels import Normalization, resolve
 
 METHODS = ("alignf", "align")
@@ -52,8 +52,9 @@ class AlignmentMKL(KernelMachine):
     estimator : estimator or None, default=None
         The machine: a classifier or regressor that takes ``kernel="precomputed"``, which is set on the copy that is
         fitted, or one that is "precomputed" already, such as a grid search over one. It decides whether this is
-        a classifier or a regressor, as scikit-learn needs to know that before it sees a target; by default ``SVC()``,
-        and for regression ``KernelRidge()`` is a good choice.
+        a classifier or a regressor, as scikit-learn needs to know that before it sees a target; by default a support
+        vector machine, ``MKLClassifier("precomputed", kernel_set="uniform", normalize=None)``; for regression
+        ``KernelRidge()`` is a good choice. `kernelopt.save` writes machines of kernelopt only.
     centered : bool, default=True
         Whether alignments are of centred kernels; without it, unbalanced classes spoil them [cortes2012]_. Of a
         regressor's target the mean is then subtracted too, and added to its predictions.
@@ -71,7 +72,7 @@ class AlignmentMKL(KernelMachine):
     alignments_ : ndarray of shape (M,)
         That of each kernel alone.
     machine_ : estimator
-        The fitted machine; its training points are those of positive weight (for the default SVC, equal ones merged and
+        The fitted machine; its training points are those of positive weight (for the default one, equal ones merged and
         their weights added).
     certificate_ : Certificate or None
         Of "alignf"; its optimum is minus half the largest :math:`\langle K_c, T \rangle^2 / \|K_c\|_F^2`.
@@ -160,7 +161,7 @@ class AlignmentMKL(KernelMachine):
         )
         w = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
         # The machine must not see a weight of zero: scikit-learn's SVC then predicts from the wrong columns of a
-        # precomputed kernel. And rows are merged for our own SVC only: another may count them in ways of its own.
+        # precomputed kernel. And rows are merged for our own only: another may count them in ways of its own.
         rows = np.flatnonzero(w > 0)
         self._targets(y[rows], classify)  # refuses what cannot be learned from
         if self.estimator is None:
@@ -210,9 +211,7 @@ class AlignmentMKL(KernelMachine):
 
     def _unfitted(self):
         """Return a copy of the machine that takes precomputed kernels."""
-        if self.estimator is None:
-            return SVC(kernel="precomputed")
-        machine = clone(self.estimator)
+        machine = _default() if self.estimator is None else clone(self.estimator)
         if not get_tags(machine).input_tags.pairwise:
             if "kernel" not in machine.get_params():
                 raise ValueError(
@@ -304,13 +303,24 @@ class AlignmentMKL(KernelMachine):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = get_tags(SVC() if self.estimator is None else self.estimator)
+        inner = get_tags(_default() if self.estimator is None else self.estimator)
         tags.estimator_type, tags.target_tags = inner.estimator_type, inner.target_tags
         tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "machine_")
+
+
+class _Machine(MKLClassifier):
+    """The support vector machine by default. The kernels were checked before they were centred, which costs digits."""
+
+    def _training_stack(self, X, merged, *, up_to_constant):
+        return X if len(merged.first) == X.shape[0] else X[np.ix_(merged.first, merged.first)]
+
+
+def _default() -> MKLClassifier:
+    return _Machine("precomputed", kernel_set="uniform", normalize=None)
 
 
 def _select(kernels, chosen: np.ndarray):

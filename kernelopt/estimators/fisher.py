@@ -216,10 +216,10 @@ n_features_in_
         criterion = KernelFisher(lam=self.lam)  # refuses a bad lam for both forms
         return criterion if self.form == "kim" else LeastSquares(lam=self.lam)
 
-    def _answer(self, problem: Problem) -> Solution:
+    def _answer(self, problem: Problem, start: Solution | None = None) -> Solution:
         """Solve, and turn the answer into directions whose class means are at -1 and 1."""
         learn = self.lam == "learn"
-        solution = super()._answer(self._with_identity(problem) if learn else problem)
+        solution = super()._answer(self._with_identity(problem) if learn else problem, start)
         theta = solution.theta[: problem.kernels.n_kernels]
         self.lam_ = float(solution.theta[-1] / self._identity_scale(problem.w)) if learn else float(self.lam)
         K = problem.train_matrix(theta)
@@ -248,6 +248,7 @@ n_features_in_
     def _with_identity(self, problem: Problem) -> Problem:
         """Put `kernelopt.kernels.white` among the kernels, normalised like them; 1/w where a point stands for w."""
         kernels, kernel_set = problem.kernels, problem.kernel_set
+        assert isinstance(kernels, StoredKernels)  # what a normalisation makes of a stack
         identity = np.diag(1 / problem.w).astype(np.result_type(kernels.Ks.dtype, np.float32))
         if isinstance(kernel_set, GroupBall):
             kernel_set = replace(kernel_set, groups=(*kernel_set.groups, "white"))

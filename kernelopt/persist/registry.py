@@ -33,6 +33,7 @@ PACKAGES = (
 # classes found inside fitted estimators that no package above makes public
 PRIVATE = (
     "kernelopt.conv.layers.ConvLayer",
+    "kernelopt.estimators.alignment._Machine",
     "kernelopt.estimators.bridges._Family",
     "kernelopt.estimators.learned_kernel.LearnedKernel",
 )
