@@ -201,7 +201,7 @@ def test_regression_centres_the_target_and_gives_it_back():
     assert_allclose(moved.predict(X), expected + 1000.0, atol=1e-6)
     assert_allclose(moved.weights_, ridge.weights_, atol=1e-6)
     # The five columns that matter are preferred to the five that do not.
-    columns = np.array([k.columns[0] for k in ridge.kernels_])
+    columns = np.array([getattr(k, "columns", (np.nan,))[0] for k in ridge.kernels_])  # some see all
     assert ridge.weights_[columns < 5].sum() > 3 * ridge.weights_[columns >= 5].sum()
     assert is_regressor(ridge) and not is_classifier(ridge)
     both = AlignmentMKL("per_feature", estimator=KernelRidge(alpha=0.1)).fit(X, np.column_stack([y, -2 * y + 1]))
