@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,44 @@ from kernelopt.convex.solvers import choose
 from kernelopt.estimators.choices import check_kernel_set, make_kernel_set
 from kernelopt.estimators.duplicates import Merged, merge
 from kernelopt.estimators.learned_kernel import LearnedKernel
-from kernelopt.kernels import KernelStack, Normalization, as_stack, check_gram, is_proven_psd, kernel_name, resolve
+from kernelopt.kernels import (
+    KernelStack,
+    Normalization,
+    as_stack,
+    check_gram,
+    has_white,
+    is_proven_psd,
+    kernel_name,
+    resolve,
+)
+from kernelopt.kernels.normalize import FITTED_ON_THE_FLY
+from kernelopt.kernels.on_the_fly import OnTheFly
 from kernelopt.kernels.validation import missing_constant
+
+STORED = 2**31  # bytes of Gram matrices; more are made row by row
+BLOCK = 2**25  # entries of kernels at new points that are made at once
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a fit has to solve, at any weight of the losses.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or KernelStack
+        The samples, validated.
+    merged : Merged
+        Which of them are distinct, and their weights.
+    stack : KernelStack
+        The Gram matrices of the distinct samples.
+    problem : Problem
+        That of the kernels that vary, normalised.
+    """
+
+    X: Any
+    merged: Merged
+    stack: KernelStack | OnTheFly
+    problem: Problem
 
 
 class KernelMachine(BaseEstimator):
@@ -25,7 +61,8 @@ class KernelMachine(BaseEstimator):
 
     A subclass has the parameters ``kernels, normalize, solver, tol, max_iter, time_limit, n_jobs, verbose``; those
     whose kernel set is chosen by name also ``kernel_set, p``. Its `fit` validates with `_validated`, then calls
-    `_learn` (distinct samples, kernels, Gram matrices, solution, attributes), or the steps of it that suit it.
+    `_learn`, which is `_prepare` (distinct samples, kernels, Gram matrices, problem) and `_finish` (solution,
+    attributes), or the steps of these that suit it.
     `_values` gives the decision functions at new points.
     """
 
@@ -106,6 +143,18 @@ class KernelMachine(BaseEstimator):
         self.kernels_ = resolve(self.kernels, X[merged.first], names, merged.weight, frame=frame)
         return merged
 
+    def _on_the_fly(self, n: int) -> bool:
+        """Whether Gram matrices would take too much memory, and kernels can be made row by row instead."""
+        if self.kernels_ is None:
+            return False
+        large = 8 * len(self.kernels_) * n**2 > STORED
+        return (
+            large
+            and self.normalize in FITTED_ON_THE_FLY
+            and all(map(is_proven_psd, self.kernels_))
+            and not any(map(has_white, self.kernels_))
+        )
+
     def _training_stack(self, X, merged: Merged, *, up_to_constant: bool) -> KernelStack:
         """Return the Gram matrices of the distinct samples, through the gates."""
         if self.kernels_ is None:
@@ -139,33 +188,51 @@ class KernelMachine(BaseEstimator):
 
     # ---- from Gram matrices to a machine -----------------------------------------------------------------------------
 
-    def _learn(self, X, Y, keys, w, criterion: Criterion, *, factor=None, frame=None) -> Merged:
+    def _learn(self, X, Y, keys, w, criterion: Criterion, *, factor=None, frame=None) -> None:
         """Solve for targets Y (n, k); rows are merged where X and `keys` agree. Sets all that is common.
 
         `factor` multiplies the weight of a sample in its losses, but does not make it count for more copies.
         """
+        self._finish(self._prepare(X, Y, keys, w, criterion, factor=factor, frame=frame), criterion)
+
+    def _prepare(self, X, Y, keys, w, criterion: Criterion, *, factor=None, frame=None) -> Task:
+        """Return all that has to be known before a solver can begin; what the criterion weighs may still change."""
         check_kernel_set(self.kernel_set)
         merged = self._distinct(X, keys, w, frame)
         kernel_set = make_kernel_set(self.kernel_set, self.p, self.kernels_)
         check_pair(criterion, kernel_set)
-        stack = self._training_stack(X, merged, up_to_constant=ignores_constants(criterion))
-        constant = self._missing_constants(stack, criterion, kernel_set)
-        self.normalization_ = Normalization.fit(stack, self.normalize, merged.weight, constant)
+        stack: KernelStack | OnTheFly
+        if self.kernels_ is not None and self._on_the_fly(len(merged.first)):
+            stack = OnTheFly.of(self.kernels_, X[merged.first])
+            self.normalization_ = Normalization.fit_on_the_fly(stack, self.normalize, merged.weight)
+        else:
+            stack = self._training_stack(X, merged, up_to_constant=ignores_constants(criterion))
+            constant = self._missing_constants(stack, criterion, kernel_set)
+            self.normalization_ = Normalization.fit(stack, self.normalize, merged.weight, constant)
         weight = merged.weight if factor is None else merged.weight * factor[merged.first]
-        solution = self._solve(stack, Y[merged.first], weight, criterion, kernel_set)
-        self._keep(X, merged, stack, solution)
-        return merged
+        return Task(X, merged, stack, self._problem(stack, Y[merged.first], weight, criterion, kernel_set))
 
-    def _solve(self, stack: KernelStack, Y, w, criterion: Criterion, kernel_set: KernelSet) -> Solution:
-        """Return the solution on the kernels that vary; the others have weight zero."""
-        useful = np.flatnonzero(np.isfinite(self.normalization_.scale))
-        normalization = self.normalization_
+    def _finish(self, task: Task, criterion: Criterion, start: Solution | None = None) -> Solution:
+        """Solve and set the attributes; `start` is where the solver may begin."""
+        solution = self._solve(replace(task.problem, criterion=criterion), start)
+        self._keep(task.X, task.merged, task.stack, solution)
+        return solution
+
+    def _problem(self, stack: KernelStack | OnTheFly, Y, w, criterion: Criterion, kernel_set: KernelSet) -> Problem:
+        """Return the problem on the kernels that vary."""
+        useful, normalization = self._useful, self.normalization_
         if len(useful) < stack.n_kernels:
             stack, normalization = stack.select(useful), normalization.select(useful)
             if isinstance(kernel_set, GroupBall):
                 kernel_set = replace(kernel_set, groups=tuple(kernel_set.groups[k] for k in useful))
-        criterion.check(Y, w)
-        problem = Problem(normalization.apply(stack), Y, criterion, kernel_set, w)
+        if isinstance(stack, OnTheFly):
+            return Problem(replace(stack, scale=normalization.scale), Y, criterion, kernel_set, w)
+        return Problem(normalization.apply(stack), Y, criterion, kernel_set, w)
+
+    def _solve(self, problem: Problem, start: Solution | None = None) -> Solution:
+        """Return the solution; the kernels that do not vary have weight zero."""
+        useful = self._useful
+        problem.criterion.check(problem.Y, problem.w)
         self.solver_ = choose(
             self.solver,
             problem,
@@ -175,15 +242,19 @@ class KernelMachine(BaseEstimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
-        solution = self._answer(problem)
+        solution = self._answer(problem, start and replace(start, theta=start.theta[useful]))
         theta = np.zeros(len(self.normalization_.scale))
         theta[useful] = solution.theta
         return replace(solution, theta=theta)
 
-    def _answer(self, problem: Problem) -> Solution:
-        return self.solver_.solve(problem)
+    @property
+    def _useful(self) -> np.ndarray:
+        return np.flatnonzero(np.isfinite(self.normalization_.scale))
 
-    def _keep(self, X, merged: Merged, stack: KernelStack, solution: Solution) -> None:
+    def _answer(self, problem: Problem, start: Solution | None = None) -> Solution:
+        return self.solver_.solve(problem) if start is None else self.solver_.solve(problem, start)
+
+    def _keep(self, X, merged: Merged, stack: KernelStack | OnTheFly, solution: Solution) -> None:
         """Set the attributes that a solution gives."""
         self.weights_ = solution.theta
         self.kernel_names_ = list(stack.names)
@@ -210,7 +281,12 @@ class KernelMachine(BaseEstimator):
         X, _ = self._validated(X, fitting=False)
         n, (k, n_support) = X.shape[0], self.dual_coef_.shape
         if not split and n_support:
-            return self.kernel_(X, self._support_X, index=self._support) @ self.dual_coef_.T + self.intercept_
+            step = n if self.kernels_ is None else max(1, BLOCK // max(1, n_support * len(self.kernel_.active)))
+            parts = [
+                self.kernel_(X[at : at + step], self._support_X, index=self._support) @ self.dual_coef_.T
+                for at in range(0, n, step)
+            ]
+            return np.concatenate(parts) + self.intercept_
         if not split:
             return np.tile(self.intercept_, (n, 1))
         shares = np.zeros((n, len(self.weights_), k))

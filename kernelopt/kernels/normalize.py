@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kernelopt.kernels.on_the_fly import OnTheFly
 from kernelopt.kernels.rows import StoredKernels
 from kernelopt.kernels.stack import KernelStack
 
+FITTED_ON_THE_FLY = ("variance", "trace", None)
 METHODS = ("variance", "center", "trace", "spherical", None)
 
 
@@ -107,17 +109,33 @@ class Normalization:
             share = np.where(spread > 1e-12, spread, 0.0)
         divided = method in ("variance", "center", "trace")
         flat = share == 0 if divided else ~np.any(stack.leading, axis=(1, 2))
-        if flat.any():
-            names = ", ".join(np.array(stack.names)[flat])
-            if flat.all():
-                raise ValueError(f"every kernel is constant or zero on the training points: {names}")
-            warnings.warn(
-                f"constant or zero on the training points, so without use and left out: {names}", stacklevel=3
-            )
-        scale = np.where(flat, np.inf, share * size if divided else np.ones(M))
+        scale = _divisors(flat, share * size if divided else np.ones(M), stack.names)
         if method == "spherical":
             return cls(method, scale, p, np.sqrt(diag))
         return cls(method, scale, p, cls(method, scale, p).measure(stack))
+
+    @classmethod
+    def fit_on_the_fly(cls, kernels: OnTheFly, method: str | None, sample_weight=None) -> Normalization:
+        """Measure kernels that are made row by row, on all their points; "variance", "trace" or None.
+
+        Examples
+        --------
+        >>> from kernelopt.kernels import Gaussian
+        >>> X = np.array([[0.0], [1.0], [3.0]])
+        >>> computed = Normalization.fit_on_the_fly(OnTheFly.of([Gaussian(1.0)], X), "variance")
+        >>> stored = Normalization.fit(KernelStack.from_kernels([Gaussian(1.0)], X), "variance")
+        >>> bool(np.isclose(computed.scale[0], stored.scale[0]))
+        True
+        """
+        if method not in FITTED_ON_THE_FLY:
+            raise ValueError(f"on the fly normalize must be one of {FITTED_ON_THE_FLY}, found {method!r}")
+        n, diag = kernels.n_samples, kernels.diagonals
+        p = np.full(n, 1 / n) if sample_weight is None else np.asarray(sample_weight, float) / np.sum(sample_weight)
+        share, size = diag @ p, np.maximum(diag.max(axis=1), 1e-300)  # no entry is larger than the diagonal's largest
+        if method == "variance":
+            spread = share - 2 * kernels.quadratics(p[:, None])
+            share = np.where(spread > 1e-12 * size, spread, 0.0)
+        return cls(method, _divisors(share == 0, share if method else np.ones(len(share)), kernels.names), p)
 
     def measure(self, stack: KernelStack) -> np.ndarray | None:
         r"""Return what the rows of a stack are normalised by, besides the divisors: shape (M, n).
@@ -189,6 +207,16 @@ class Normalization:
         profile = None if self.profile is None else self.profile[kernels]
         constant = None if self.constant is None else self.constant[kernels]
         return Normalization(self.method, self.scale[kernels], self.weight, profile, constant)
+
+
+def _divisors(flat: np.ndarray, scale: np.ndarray, names) -> np.ndarray:
+    """Return the divisors, infinite (with a warning) for kernels from which nothing can be learned."""
+    if flat.any():
+        useless = ", ".join(np.array(names)[flat])
+        if flat.all():
+            raise ValueError(f"every kernel is constant or zero on the training points: {useless}")
+        warnings.warn(f"constant or zero on the training points, so without use and left out: {useless}", stacklevel=4)
+    return np.where(flat, np.inf, scale)
 
 
 def _raised(stack: KernelStack, constant: np.ndarray) -> KernelStack:

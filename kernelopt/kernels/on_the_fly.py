@@ -15,6 +15,7 @@ from kernelopt.compiled import core
 from kernelopt.kernels.columns import as_gaussian
 from kernelopt.kernels.interface import evaluate, has_white, kernel_diag, kernel_name
 from kernelopt.kernels.rows import Kernels
+from kernelopt.kernels.stack import unique_names
 
 NARROW = 32  # columns
 BLOCK = 2**18  # entries made at once: few enough to stay in a cache
@@ -52,7 +53,7 @@ class OnTheFly(Kernels):
     kernels: Sequence[Any]
     X: Any
     scale: np.ndarray
-    dtype: Any = np.dtype(np.float64)  # type: ignore[assignment]
+    dtype: Any = np.dtype(np.float64)
     threads: int = 1
 
     @classmethod
@@ -80,6 +81,11 @@ class OnTheFly(Kernels):
     def description(self) -> str:  # type: ignore[override]
         """What is solved exactly: number of kernels, samples and precision."""
         return f"{self.n_kernels} kernels, {self.n_samples} samples, on the fly in {self.dtype}"
+
+    @property
+    def names(self) -> list[str]:
+        """One name per kernel."""
+        return unique_names(self.kernels)
 
     @cached_property
     def diagonals(self) -> np.ndarray:  # type: ignore[override]

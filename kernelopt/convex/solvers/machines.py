@@ -27,6 +27,7 @@ class Machine:
     g: np.ndarray
     free: np.ndarray
     system: FreeSystem | None = None
+    factorisations: int = 0  # Cholesky factors made so far
     foreseen: np.ndarray | None = None  # where the free variables are expected to go
 
     @property
@@ -96,6 +97,7 @@ class BoxMachine(Machine):
         F = self.free
         if not len(qp.total) < len(F) <= LARGEST and not qp.unbounded:
             return
+        self.factorisations += 1
         self.system = FreeSystem(cache.block(F), qp.d[F], qp.group[F], len(qp.total))
         if self.system.L is None:
             return
@@ -175,6 +177,7 @@ class SmoothMachine(Machine):
         group = np.zeros(len(self.s), dtype=np.int64)
         for _ in range(50):
             x = self.sign * self.s
+            self.factorisations += 1
             self.system = FreeSystem(K, program.d - curve.second(x), group, len(program.total))
             if self.violation() <= tol or self.system.L is None:
                 return

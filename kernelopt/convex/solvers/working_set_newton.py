@@ -392,6 +392,7 @@ class _Run:
             "active": int(np.count_nonzero(point.mu)),
             "working": len(self.state.W),
             "passes": self.passes,
+            "factorisations": sum(machine.factorisations for machine in self.state.machines),
         }
         self.history.append(entry)
         if self.solver.verbose:
