@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_expit, log_softmax
-from sklearn.base import clone
 
 FOLDS = 5
 REACH = 12.0  # in logarithms: how far a temperature may be from the size of the decision values
@@ -87,7 +86,7 @@ def cross_fitted_temperature(classifier, X: Any, label: np.ndarray, w: np.ndarra
     fold = folds(label)
     out: list[np.ndarray] = []
     rows: list[np.ndarray] = []
-    machine = clone(classifier).set_params(verbose=0)
+    machine = classifier._plain().set_params(verbose=0)
     if classifier.kernels_ is not None:
         machine.set_params(kernels=classifier.kernels_)
     totals = np.bincount(label, weights=w)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
@@ -20,9 +20,10 @@ from kernelopt.convex import (
     LeastSquares,
     Logistic,
     NuSVM,
+    Solution,
     SquaredHinge,
 )
-from kernelopt.estimators.base import KernelMachine
+from kernelopt.estimators.base import KernelMachine, Task
 from kernelopt.estimators.calibration import cross_fitted_temperature, probabilities
 from kernelopt.estimators.choices import make_criterion
 
@@ -189,11 +190,16 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
         -------
         self
         """
-        self._check_limits()
         criterion = self._criterion()
+        X_, y_, w = self._samples(X, y, sample_weight)
+        self._finish(self._task(X_, y_, w, criterion, frame=X), criterion)
+        return self
+
+    def _samples(self, X, y, sample_weight):
+        """Return X, y and the weights, validated, and set `classes_`."""
+        self._check_limits()
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        frame = X
         X, y = self._validated(X, y, fitting=True)
         check_classification_targets(y)
         w = _check_sample_weight(sample_weight, y, dtype=float, ensure_non_negative=True)
@@ -204,15 +210,26 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
                 f"Classifier can't train when only one class is present: found {len(self.classes_)} class(es) among "
                 f"the {np.count_nonzero(present)} samples of positive weight, and at least two are needed"
             )
+        return X, y, w
+
+    def _task(self, X, y, w, criterion: Criterion, *, frame=None) -> Task:
+        """Return what there is to solve for validated samples, with a column per one-against-rest task."""
+        present = w > 0
         label = np.searchsorted(self.classes_, np.where(present, y, self.classes_[0]))
         columns = [1] if len(self.classes_) == 2 else range(len(self.classes_))
         Y = np.where(label[:, None] == np.array(columns), 1.0, -1.0)
         class_weight = compute_class_weight(
             self.class_weight, classes=self.classes_, y=y[present], sample_weight=w[present]
         )
-        merged = self._learn(X, Y, label, w, criterion, factor=class_weight[label], frame=frame)
-        self._calibration = {"X": X, "rows": merged.first, "w": merged.weight, "label": label[merged.first]}
-        return self
+        return self._prepare(X, Y, label, w, criterion, factor=class_weight[label], frame=frame)
+
+    def _finish(self, task: Task, criterion: Criterion, start: Solution | None = None) -> Solution:
+        """Solve, and keep what `predict_proba` will want to know."""
+        solution = super()._finish(task, criterion, start)
+        Y, merged = task.problem.Y, task.merged
+        label = Y.argmax(axis=1) if Y.shape[1] > 1 else (Y[:, 0] > 0).astype(int)
+        self._calibration = {"X": task.X, "rows": merged.first, "w": merged.weight, "label": label}
+        return solution
 
     def decision_function(self, X, split=False):
         """Return the values of the decision functions.
@@ -268,6 +285,10 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
             distinct = X[rows] if self.kernels_ is not None else X[np.ix_(rows, rows)]
             known["temperature"] = cross_fitted_temperature(self, distinct, known["label"], known["w"])
         return known["temperature"]
+
+    def _plain(self) -> MKLClassifier:
+        """Return the unfitted machine with these parameters."""
+        return clone(self)
 
     def _criterion(self) -> Criterion:
         known = {

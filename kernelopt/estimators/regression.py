@@ -22,7 +22,7 @@ from kernelopt.convex import (
     Solution,
     SquaredLp,
 )
-from kernelopt.estimators.base import KernelMachine
+from kernelopt.estimators.base import KernelMachine, Task
 from kernelopt.estimators.choices import make_criterion
 
 
@@ -144,23 +144,36 @@ class MKLRegressor(RegressorMixin, KernelMachine):
         -------
         self
         """
-        self._check_limits()
         criterion = self._criterion()
+        X_, y_, w = self._samples(X, y, sample_weight)
+        self._finish(self._task(X_, y_, w, criterion, frame=X), criterion)
+        return self
+
+    def _samples(self, X, y, sample_weight):
+        """Return X, y and the weights, validated."""
+        self._check_limits()
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        frame = X
         X, y = self._validated(X, y, fitting=True, multi_output=True, y_numeric=True, min_samples=2)
         w = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
         if not (w > 0).any():
             raise ValueError("sample_weight must be positive for at least one sample, found only zeros")
+        return X, y, w
+
+    def _task(self, X, y, w, criterion: Criterion, *, frame=None) -> Task:
+        """Return what there is to solve for validated samples, with centred targets."""
         self._one_target = y.ndim == 1
         Y = np.asarray(y, dtype=float).reshape(len(y), -1)
-        offset = np.zeros(Y.shape[1])
+        self._offset = np.zeros(Y.shape[1])
         if getattr(criterion, "intercept", True):
-            offset = np.array([_mean(column[w > 0], w[w > 0]) for column in Y.T])
-        self._learn(X, Y - offset, Y, w, criterion, frame=frame)
-        self.intercept_ = self.intercept_ + offset
-        return self
+            self._offset = np.array([_mean(column[w > 0], w[w > 0]) for column in Y.T])
+        return self._prepare(X, Y - self._offset, Y, w, criterion, frame=frame)
+
+    def _finish(self, task: Task, criterion: Criterion, start: Solution | None = None) -> Solution:
+        """Solve, and let the intercept make up for the centring."""
+        solution = super()._finish(task, criterion, start)
+        self.intercept_ = solution.intercept + self._offset
+        return solution
 
     def predict(self, X, split=False):
         """Return the values at new points.
@@ -188,10 +201,10 @@ class MKLRegressor(RegressorMixin, KernelMachine):
         }
         return make_criterion(self.criterion, known, _for_values, "regression")
 
-    def _answer(self, problem: Problem) -> Solution:
+    def _answer(self, problem: Problem, start: Solution | None = None) -> Solution:
         """Put a price on no weight where all targets are equal: then the zero function is the answer."""
         if problem.Y.any() or not isinstance(problem.kernel_set, SquaredLp):
-            return super()._answer(problem)
+            return super()._answer(problem, start)
         zero = np.zeros(problem.Y.shape)
         blank = Certificate(np.inf, -np.inf, np.inf, problem.scale)
         return problem.certified(Solution(np.zeros(problem.kernels.n_kernels), zero, zero[0], zero, blank))

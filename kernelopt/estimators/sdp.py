@@ -198,7 +198,8 @@ history_, n_features_in_
         constant = self._missing_constants(stack, criterion, kernel_set)
         self.normalization_ = Normalization.fit(stack, self.normalize, w[points], constant)
         self._refuse_uneven(stack, w[points], kernel_set)
-        solution = self._solve(stack, Y, w[rows] * class_weight[label], criterion, kernel_set)
+        problem = self._problem(stack, Y, w[rows] * class_weight[label], criterion, kernel_set)
+        solution = self._solve(problem)
         self._keep(X, Merged(points, w[points]), stack, solution)
         back = np.argsort(points)
         self.kernel_matrix_ = self.normalization_.apply(stack).mix(self.weights_)[np.ix_(back, back)]
@@ -297,9 +298,9 @@ history_, n_features_in_
 
     # ---- the answer, and where it holds ------------------------------------------------------------------------------
 
-    def _answer(self, problem: Problem) -> Solution:
+    def _answer(self, problem: Problem, start: Solution | None = None) -> Solution:
         """Prefer, of certified answers, one of nonnegative weights: it is a kernel everywhere."""
-        solution = super()._answer(problem)
+        solution = super()._answer(problem, start)
         if solution.theta.min() >= 0 or not solution.theta.max() > 0:
             return solution
         kernels, positive = problem.kernels, np.maximum(solution.theta, 0.0)
