@@ -11,6 +11,9 @@ __version__ = "0.1.0"
 _HOME = {
     "MKLClassifier": "kernelopt.estimators.mkl",
     "MKLRegressor": "kernelopt.estimators.regression",
+    "MKLClassifierCV": "kernelopt.estimators.mkl_cv",
+    "MKLRegressorCV": "kernelopt.estimators.mkl_cv",
+    "mkl_path": "kernelopt.estimators.path",
     "MKLOneClass": "kernelopt.estimators.novelty",
     "SDPKernelClassifier": "kernelopt.estimators.sdp",
     "KernelFisherClassifier": "kernelopt.estimators.fisher",
