@@ -49,9 +49,10 @@ class NumpyBackend:
         """Return the smallest eigenvalue."""
         return float(linalg.eigvalsh(A, subset_by_index=[0, 0], check_finite=False)[0])
 
-    def eigh(self, A: Any) -> tuple[np.ndarray, Any]:
-        """Return the eigenvalues, as an ndarray, and an own array of eigenvectors."""
-        return linalg.eigh(A, check_finite=False)
+    def eigh(self, A: Any, count: int | None = None) -> tuple[np.ndarray, Any]:
+        """Return the eigenvalues, the smallest `count` of them, as an ndarray, and an own array of eigenvectors."""
+        subset = None if count is None else [0, min(count, len(A)) - 1]
+        return linalg.eigh(A, subset_by_index=subset, check_finite=False)
 
     def between(self, L: Any, As: Any, S: Any, out: Any) -> None:
         """Write (L A S)' for each symmetric A of a stack into `out`; L and S are lower triangular."""
@@ -128,10 +129,10 @@ class TorchBackend:
         """Return the smallest eigenvalue."""
         return float(self.torch.linalg.eigvalsh(A)[0])
 
-    def eigh(self, A: Any) -> tuple[np.ndarray, Any]:
-        """Return the eigenvalues, as an ndarray, and an own array of eigenvectors."""
+    def eigh(self, A: Any, count: int | None = None) -> tuple[np.ndarray, Any]:
+        """Return the eigenvalues, the smallest `count` of them, as an ndarray, and an own array of eigenvectors."""
         values, vectors = self.torch.linalg.eigh(A)
-        return self.get(values), vectors
+        return self.get(values)[:count], vectors[:, :count]
 
     def between(self, L: Any, As: Any, S: Any, out: Any) -> None:
         """Write (L A S)' for each symmetric A of a stack into `out`; L and S are lower triangular."""

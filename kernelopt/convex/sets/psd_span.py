@@ -59,7 +59,7 @@ class PSDSpan(KernelSet):
         if trace <= 0:
             return centre, violation
         theta = theta * (c / trace) if violation > 0 else theta
-        violation = max(violation, -_smallest(kernels.mix(theta)) / c)
+        violation = max(violation, _negative(kernels.mix(theta)) / c)
         cancelled = 10 * EPS * float(np.abs(theta) @ kernels.traces)  # the digits that large weights cost
         return into_cone(theta, centre, kernels, ROUNDING * c + cancelled), violation
 
@@ -79,7 +79,7 @@ class PSDSpan(KernelSet):
         # ... what is left undone counts for no more than c times its norm, as |K(theta)| <= tr K(theta) = c ...
         unmet = float(np.linalg.norm(undone @ T))
         # ... and as <K_k, I> is the trace, each unit of I that makes Z semidefinite costs a unit of t.
-        return self.budget(kernels) * (t + max(0.0, -_smallest(Z)) + unmet)
+        return self.budget(kernels) * (t + _negative(Z) + unmet)
 
     def program(self, kernels):
         """Return the semidefinite program."""
@@ -89,15 +89,30 @@ class PSDSpan(KernelSet):
 
 def into_cone(theta: np.ndarray, inside: np.ndarray, kernels, slack: float) -> np.ndarray:
     """Move weights towards those of a semidefinite matrix, until no eigenvalue is below minus `slack`."""
-    if _smallest(kernels.mix(theta)) >= -slack:
+
+    def admitted(share: float) -> bool:
+        K = kernels.mix((1 - share) * theta + share * inside)
+        K[np.diag_indices_from(K)] += slack
+        return _definite(K)
+
+    if admitted(0.0):
         return theta
     low, high = 0.0, 1.0
     for _ in range(40):
         share = 0.5 * (low + high)
-        reached = _smallest(kernels.mix((1 - share) * theta + share * inside)) >= -slack
-        low, high = (low, share) if reached else (share, high)
+        low, high = (low, share) if admitted(share) else (share, high)
     return (1 - high) * theta + high * inside
 
 
-def _smallest(K: np.ndarray) -> float:
-    return float(linalg.eigvalsh(K, subset_by_index=[0, 0])[0])
+def _definite(K: np.ndarray) -> bool:
+    """Whether a matrix has a Cholesky factor, a tenth of the price of an eigenvalue."""
+    try:
+        linalg.cholesky(K, check_finite=False)
+    except linalg.LinAlgError:
+        return False
+    return True
+
+
+def _negative(K: np.ndarray) -> float:
+    """Return how far the smallest eigenvalue is below zero."""
+    return 0.0 if _definite(K) else max(0.0, -float(linalg.eigvalsh(K, subset_by_index=[0, 0])[0]))

@@ -18,6 +18,8 @@ from scipy import linalg
 from kernelopt.backend import NUMPY, Backend, Factor
 from kernelopt.convex.criteria.program import DualProgram
 
+HELD = np.array([2.0, 20.0, 200.0])  # times the largest entry of K: what makes up for a constant that was taken off
+
 
 def steps_to_zero(values: np.ndarray, direction: np.ndarray) -> float:
     """Return the largest step at which positive values stay nonnegative."""
@@ -101,17 +103,8 @@ class Column:
             self.D = np.maximum(self.D, 1e-11 * float(np.mean(np.diagonal(K))))
             self.G = 1 / np.bincount(g.sample, 1 / self.D, minlength=g.n)
         B = K + extra + np.diag(self.G)
-        self.held = 0.0
-        try:
-            self.factor = Factor(B, self.where, patient=False)
-        except linalg.LinAlgError:
-            if self.single and not g.soft.any():
-                # As a step meets the rows exactly, their squares may join the matrix: that makes up for a kernel that
-                # is positive semidefinite only where they vanish.
-                self.held = float(np.abs(np.diagonal(K)).max())
-                rows = g.rows * g.sign
-                B = B + self.held * (rows.T @ rows)
-            self.factor = Factor(B, self.where)
+        self.held = np.zeros(len(g.rows))
+        self.factor = self.definite(B, K)
         m = P.shape[1]
         answered = self.apply(np.column_stack([g.back(P), g.rows.T]))
         self.XP, self.XE = answered[0][:, :m], answered[0][:, m:]
@@ -122,6 +115,30 @@ class Column:
         self.schur = P.T @ self.VP
         if self.inner is not None:
             self.schur = self.schur - (P.T @ self.VE) @ self.inner.solve(self.EXP)
+
+    def definite(self, B: np.ndarray, K: np.ndarray) -> Factor:
+        r"""Return the factor of B, to which squares of the rows are added where K is definite only where they vanish.
+
+        A step meets an exact row, :math:`E\, dx = e - E x`, whatever else it does. So a multiple h of
+        :math:`E^\top E\, dx` may stand on the left and of :math:`E^\top (e - E x)` on the right, and neither the step
+        nor the multipliers change. (Not so with a soft row, nor with one that is no function of v.)
+        """
+        try:
+            return Factor(B, self.where, patient=False)
+        except linalg.LinAlgError:
+            g = self.program
+            rows = np.zeros((len(g.rows), g.n))
+            rows[:, g.sample] = g.rows * g.sign
+            exact = (g.soft == 0) & (rows[:, g.sample] * g.sign == g.rows).all(axis=1)
+            held = rows.T @ (exact[:, None] * rows)
+            for factor in HELD * float(np.abs(K).max()) if exact.any() else ():
+                try:
+                    found = Factor(B + factor * held, self.where, patient=False)
+                except linalg.LinAlgError:
+                    continue
+                self.held = factor * exact
+                return found
+            return Factor(B, self.where)
 
     def apply(self, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return B⁻¹ r and its v, for the columns of r."""
@@ -143,7 +160,7 @@ class Column:
             self.r_low = self.r_low - np.where(self.has_lower, self.dx * self.dz_low, 0.0)
             self.r_high = self.r_high + np.where(self.has_upper, self.dx * self.dz_high, 0.0)
         r = self.residual + self.r_low / self.low - self.r_high / self.high
-        r = r + self.held * (self.program.rows.T @ self.row_residual)
+        r = r + self.program.rows.T @ (self.held * self.row_residual)
         X, V = self.apply(r[:, None])
         self.X0, self.V0 = X[:, 0], V[:, 0]
         if self.inner is None:

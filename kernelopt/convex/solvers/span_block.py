@@ -48,6 +48,11 @@ class Span:
             target[:] = self.reduced(where.put(kernels.mix(e)))
         self.flat, self.work_flat = self.matrices.reshape(M, -1), self.work.reshape(M, -1)
 
+    @staticmethod
+    def matrices_of(M: int) -> float:
+        """Return the number of matrices of the kernels' size that an instance takes."""
+        return 2.0 * M + 12
+
     def range(self, kernels) -> Any:
         """Return an orthonormal basis of the range of the kernels' sum: nothing is definite outside; None for all."""
         total = kernels.mix(1 / np.maximum(kernels.traces, 1e-300))
@@ -135,6 +140,14 @@ class Span:
         whole = inverse @ direction @ inverse.T
         smallest = self.where.smallest(0.5 * (whole + whole.T))
         return -1 / smallest if smallest < 0 else np.inf
+
+    def guard(self, step: float, y: np.ndarray, dy: np.ndarray, tau: float) -> float:
+        """Return a step that also heeds what the barrier does not know of: nothing here."""
+        return step
+
+    def grow(self, y: np.ndarray) -> bool:
+        """Let the barrier know what shortened a step; return whether it knows more now."""
+        return False
 
     def products_after(self, step: float) -> float:
         """Return the inner product after a step."""

@@ -22,6 +22,8 @@ class Weights:
 
     the form in which the barriers of :math:`h_g` and of :math:`t_g` together stay well behaved while a whole group
     leaves (for p = 2 they are the barrier of the second-order cone).
+
+    With a span the weights are :math:`\theta = T y` for its combinations T, and everything here is in terms of y.
     """
 
     dy: np.ndarray
@@ -30,9 +32,9 @@ class Weights:
     dz: np.ndarray
 
     def __init__(self, program: WeightProgram, span: Span | None):
-        self.program, self.span, self.M, self.groups = program, span, len(program.start), program.groups
-        G = len(self.groups)
-        self.T = np.eye(self.M) if span is None else span.combinations
+        self.program, self.span, self.groups = program, span, program.groups
+        self.T = np.eye(len(program.start)) if span is None else span.combinations
+        G, self.M = len(self.groups), self.T.shape[1]
         self.A = np.hstack([program.equalities @ self.T, np.zeros((len(program.total), G))])
         self.total = program.total
         if G:
@@ -46,11 +48,11 @@ class Weights:
     @property
     def theta(self) -> np.ndarray:
         """The weights."""
-        return self.T @ self.y[: self.T.shape[1]]
+        return self.T @ self.y[: self.M]
 
     def norms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return h, its Jacobian, and the Hessian of the sum of z h for the present multipliers z."""
-        M, G, p, m = self.T.shape[1], len(self.groups), self.program.p, len(self.y)
+        M, G, p, m = self.M, len(self.groups), self.program.p, len(self.y)
         h, J, H = np.empty(G), np.zeros((G, m)), np.zeros((m, m))
         for g, index in enumerate(self.groups):
             t = self.y[M + g]
@@ -83,14 +85,14 @@ class Weights:
         return float(self.s @ self.y + self.z @ self.slack) + (self.span.products_sum() if self.span else 0.0)
 
     def prepare(self, q: np.ndarray, C: np.ndarray) -> None:
-        """Factor the Newton matrix."""
-        g, M = self.program, self.T.shape[1]
+        """Factor the Newton matrix, given what the maximisers add to the slope (less) and to the curvature."""
+        g, M = self.program, self.M
         h, self.J, H = self.norms()
         self.off = -h - self.slack
         self.gradient = self.A.T @ self.nu - self.s + self.J.T @ self.z
-        self.gradient[:M] -= self.T.T @ q
+        self.gradient[:M] -= q
         H = H + self.J.T @ ((self.z / self.slack)[:, None] * self.J)
-        H[:M, :M] += self.T.T @ C @ self.T
+        H[:M, :M] += C
         if g.nonnegative:
             H[np.diag_indices_from(H)] += self.s / self.y
         if g.price:
@@ -102,7 +104,7 @@ class Weights:
             H[:M, :M] += self.span.schur
         self.row_residual = self.total - self.A @ self.y
         # Where H lacks a direction an equality fixes it: A'A may be added to H, as A dy is known.
-        self.shift = float(np.trace(H)) / len(H)
+        self.shift = float(np.trace(H)) / (float(np.sum(self.A**2)) or 1.0)
         self.factor = Factor(0.5 * (H + H.T) + self.shift * (self.A.T @ self.A))
         self.HA = self.factor.solve(self.A.T)
         self.schur = self.A @ self.HA
@@ -110,8 +112,8 @@ class Weights:
     def direct(self, answer: np.ndarray, tau: float, correct: bool) -> np.ndarray:
         """Set the direction, given what the maximisers add to the right-hand side; return that of the weights."""
         nonnegative = self.program.nonnegative
-        r, M = -self.gradient, self.T.shape[1]
-        r[:M] += self.T.T @ answer
+        r, M = -self.gradient, self.M
+        r[:M] += answer
         self.r_s = np.zeros_like(self.y)
         if nonnegative:
             self.r_s = tau - self.s * self.y - (self.dy * self.ds if correct else 0.0)
@@ -131,7 +133,7 @@ class Weights:
         self.dz = (self.r_z - self.z * self.dslack) / self.slack
         if self.span is not None:
             self.span.direct(x[:M])
-        return self.T @ x[:M]
+        return x[:M]
 
     def reach(self) -> float:
         """Return the largest step inside the bounds."""
