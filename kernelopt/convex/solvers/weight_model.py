@@ -10,9 +10,8 @@ from kernelopt.convex.sets import WeightProgram
 from kernelopt.convex.solvers.simplex_qp import simplex_qp
 from kernelopt.convex.solvers.weight_blocks import Weights
 
-NOTABLE = 0.02  # share of the budget below which a weight may go at once
-STEPS = 60
-SMALL = 1e-10  # of the model's size: where the barrier ends
+STEPS = 25
+SMALL = 1e-10  # of the model's size: where the barrier ends at the latest
 
 
 def budget_row(program: WeightProgram) -> np.ndarray | None:
@@ -24,28 +23,38 @@ def budget_row(program: WeightProgram) -> np.ndarray | None:
 
 
 def minimise_model(
-    program: WeightProgram, mu: np.ndarray, q: np.ndarray, H: np.ndarray, W: np.ndarray, floor: float = 0.0
+    program: WeightProgram,
+    mu: np.ndarray,
+    q: np.ndarray,
+    H: np.ndarray,
+    W: np.ndarray,
+    floor: float = 0.0,
+    notable: float = 0.0,
+    accuracy: float = SMALL,
 ) -> np.ndarray:
     r"""Minimise :math:`R(\theta) - q^\top(\theta - \mu) + \tfrac12 (\theta - \mu)^\top H (\theta - \mu)` over a set.
 
     Only the weights in W move, and `q`, `H` belong to them; the others are zero. On a simplex W may be any part of the
-    kernels, elsewhere it must be all. There a weight keeps at least the share `floor` of what it has: far from the
-    optimum the model, which does not know that omega rises like 1/mu, would give up too much.
+    kernels, elsewhere it must be all. There a weight above `notable` (a share of the budget) keeps at least the
+    share `floor` of what it has: far from the optimum the model, which does not know that omega rises like 1/mu, would
+    give up too much. Elsewhere the model is minimised to `accuracy`, relative to its size.
     """
     row = budget_row(program)
     if row is None:
-        return minimise_by_barrier(program, mu, q, H)
+        return minimise_by_barrier(program, mu, q, H, accuracy)
     share, target = 1 / row[W], np.zeros_like(mu)
     Hx, x = share[:, None] * H * share, mu[W] / share
     x = x / x.sum()
-    kept = floor * x * (x > NOTABLE)
+    kept = floor * x * (x > notable)
     rest = 1 - float(kept.sum())
     moving = simplex_qp(rest**2 * Hx, rest * (-share * q + Hx @ (kept - x)), x)
     target[W] = share * (kept + rest * moving)
     return target
 
 
-def minimise_by_barrier(program: WeightProgram, mu: np.ndarray, q: np.ndarray, H: np.ndarray) -> np.ndarray:
+def minimise_by_barrier(
+    program: WeightProgram, mu: np.ndarray, q: np.ndarray, H: np.ndarray, accuracy: float = SMALL
+) -> np.ndarray:
     """Minimise the model over any set of weights by the interior-point method's minimiser, all of it known."""
     if program.price and mu.max() > 0:  # the price alone sets the scale, and mu knows it
         program = replace(program, start=np.maximum(mu, 1e-4 * mu.max()))
@@ -58,7 +67,7 @@ def minimise_by_barrier(program: WeightProgram, mu: np.ndarray, q: np.ndarray, H
         weights.prepare(q - H @ (weights.theta - mu), H)
         average = weights.products_sum() / max(weights.count, 1)
         off = float(np.abs(weights.gradient).max()) * float(np.abs(weights.y).max())
-        if max(average * weights.count, off) <= SMALL * size:
+        if max(average * weights.count, off) <= accuracy * size:
             break
         weights.direct(still, 0.0, False)
         reach = min(1.0, 0.995 * weights.reach())
@@ -70,4 +79,6 @@ def minimise_by_barrier(program: WeightProgram, mu: np.ndarray, q: np.ndarray, H
             break
         weights.move(step)
         best = weights.theta
-    return best
+    # A large C multiplies whatever lies outside the set, and the barrier leaves its tolerance there.
+    size = sum(float(np.linalg.norm(best[index], program.p)) for index in program.groups)
+    return best / max(1.0, size)

@@ -28,6 +28,7 @@ HARD = (f"the bounds stood still for {PATIENCE} iterations", "rounding kept the 
 SMALL = 3000  # samples up to which the interior-point method is asked then
 LARGE = 250  # samples from which the weights are first learned on a few
 FAR, FLOOR = 0.1, 0.2  # while the gap is larger, or after a step too far, a weight keeps this share in a step
+NOTABLE, TINY = 0.02, 1e-4  # share of the budget below which a weight may go at once; after a step too far
 EARLY = 1e-2  # the gap on the working set at which the candidates are looked at
 ENTER = 10  # kernels that join the working set at once
 PROMISING = 0.3  # of the largest quadratic form on a few samples: what a kernel must have to be looked at early
@@ -258,12 +259,18 @@ class _Run:
                 point = self.evaluate(self.planes.weights(point.mu, self.state.W, self.row, 0.5 ** (stalled % 10)))
                 stalled = 0 if stalled >= 20 else stalled
             else:
-                floor = FLOOR if gap > FAR or self.overshot else 0.0
-                target = minimise_model(self.program, point.mu, point.q, self.state.curvature(), self.state.W, floor)
+                target = self.target(point, FLOOR if gap > FAR or self.overshot else 0.0)
                 if self.row is not None and len(self.history) > 1:
                     point = self.narrow(point, target)
                 point = self.line_search(point, target)
         return "max_iter was reached"
+
+    def target(self, point: Point, floor: float) -> np.ndarray:
+        """Minimise the quadratic model; a weight above some size keeps the share `floor` of what it has."""
+        notable = TINY if self.overshot else NOTABLE
+        H, W = self.state.curvature(), self.state.W
+        accuracy = float(np.clip(1e-3 * self.gap() ** 2, 1e-10, 1e-5))  # the step halves the digits that are missing
+        return minimise_model(self.program, point.mu, point.q, H, W, floor, notable, accuracy)
 
     def evaluate(self, mu: np.ndarray) -> Point:
         """Bring the machines to the optimum at mu, and keep what improves a bound."""
