@@ -1,6 +1,5 @@
 """Every solver on every problem, judged by certificates and by each other."""
 
-import warnings
 from dataclasses import replace
 
 import cvxpy as cp
@@ -10,16 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import linalg
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
 from kernelopt.convex import Hinge, LpBall, Problem, Simplex, SquaredHinge, Uniform
 from kernelopt.convex.solvers import Conic, InteriorPoint, WorkingSetNewton, choose
 from kernelopt.convex.solvers.simplex_qp import simplex_qp
-from kernelopt.convex.solvers.svm_oracle import _balanced, _spread, solve_svm
 from kernelopt.errors import NotPSDError, ProblemTooLargeError, SolverError
 from kernelopt.kernels import Gaussian
-from tests.convex.problems import CASES, KERNELS, data, problem
+from tests.convex.problems import CASES, data, problem
 
 NEWTON = WorkingSetNewton(tol=1e-6)
 
@@ -122,35 +119,6 @@ def test_optimality_conditions_on_the_weights():
     assert_allclose(q[solution.theta > 1e-6], q.max(), rtol=1e-4)
 
 
-def test_curvature_is_the_derivative_of_the_gradient():
-    task = problem(n=40, C=1.0)
-    y, upper = task.Y[:, 0], task.criterion.upper(task.w)
-    mu, h = np.full(5, 0.2), 1e-5
-    Ks = np.stack([task.kernels.mix(e) for e in np.eye(5)])
-
-    def gradient(mu):
-        machine = solve_svm(np.tensordot(mu, Ks, 1), y, upper, 1e-10)
-        v = y * machine.a
-        return -0.5 * np.einsum("i,kij,j->k", v, Ks, v), machine, Ks @ v
-
-    _, machine, P = gradient(mu)
-    H = machine.curvature(P)
-    for k in range(5):
-        e = h * np.eye(5)[k]
-        assert_allclose(
-            (gradient(mu + e)[0] - gradient(mu - e)[0]) / (2 * h), H[k], rtol=1e-3, atol=1e-4 * abs(H).max()
-        )
-
-
-@given(seed=st.integers(0, 1000), m=st.integers(2, 9))
-@settings(max_examples=20, deadline=None)
-def test_balanced_basis_is_orthonormal(seed, m):
-    x = np.random.default_rng(seed).normal(size=m - 1)
-    spread = _spread(x)
-    assert abs(spread.sum()) < 1e-12 and np.linalg.norm(spread) == pytest.approx(np.linalg.norm(x))
-    assert_allclose(_balanced(spread), x, atol=1e-12)
-
-
 @given(seed=st.integers(0, 10_000), M=st.integers(1, 9), rank=st.integers(0, 9))
 @settings(max_examples=60, deadline=None)
 def test_simplex_qp_meets_its_optimality_conditions(seed, M, rank):
@@ -164,73 +132,6 @@ def test_simplex_qp_meets_its_optimality_conditions(seed, M, rank):
 
 
 # --- limits and refusals
-
-
-def test_iteration_limit_warns_and_keeps_a_true_certificate():
-    with pytest.warns(ConvergenceWarning, match="max_iter was reached"):
-        solution = WorkingSetNewton(tol=1e-12, max_iter=1).solve(problem())
-    assert solution.certificate.gap > 1e-12
-    assert solution.certificate == problem().certify(solution)
-
-
-def test_time_limit_warns_and_keeps_the_best_point():
-    with pytest.warns(ConvergenceWarning, match="time_limit was reached"):
-        solution = WorkingSetNewton(tol=1e-12, time_limit=0.0).solve(problem())
-    assert np.isfinite(solution.certificate.gap)
-
-
-def test_interrupt_returns_the_best_point(monkeypatch):
-    import kernelopt.convex.solvers.working_set_newton as module
-
-    calls = []
-
-    def interrupted(*args):
-        calls.append(1)
-        if len(calls) > 2:
-            raise KeyboardInterrupt
-        return solve_svm(*args)
-
-    monkeypatch.setattr(module, "solve_svm", interrupted)
-    with pytest.warns(ConvergenceWarning, match="interrupted"):
-        solution = WorkingSetNewton(tol=1e-12).solve(problem())
-    assert solution.certificate.infeasibility < 1e-9
-
-
-def test_kinks_without_free_samples_are_crossed():
-    """At tiny C all samples stand at the bound, omega is piecewise linear, and only combined duals close the gap."""
-    X, label = data(7, 41)
-    Ks = np.stack([k(X, X) for k in KERNELS])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for C in (1e-6, 1e-4, 1e-2):
-            solution = NEWTON.solve(Problem.of(Ks, 2 * label - 1, Hinge(C), Simplex()))
-            assert solution.certificate.holds(1e-6)
-
-
-@pytest.mark.parametrize("C", [1.0, 1e3])
-@pytest.mark.parametrize("gamma", [0.3, 2.0])
-def test_the_oracle_mends_a_wrong_partition(C, gamma):
-    """A sloppy libsvm names the wrong samples free; the active-set steps end at the exact machine all the same.
-
-    libsvm keeps kernel rows in single precision, so at large C its partition is wrong at any tolerance.
-    """
-    for seed in range(10):
-        X, label = data(seed, 120)
-        y, upper, K = 2.0 * label - 1, np.full(120, C), Gaussian(gamma)(X, X)
-        machine = solve_svm(K, y, upper, 1e-2)
-        a, slack = machine.a, y * (K @ (y * machine.a) + machine.intercept) - 1
-        lacking = np.where(a == 0, -slack, np.where(a == C, slack, np.abs(slack)))
-        assert lacking.max() < 1e-6 and abs(y @ a) < 1e-9 * C and a.min() >= 0 and a.max() <= C
-
-
-def test_standing_still_ends_the_run(monkeypatch):
-    import kernelopt.convex.solvers.working_set_newton as module
-
-    coarse = lambda K, y, upper, tol: replace(solve_svm(K, y, 0.9 * upper, 1e-2), factor=None)  # noqa: E731
-    monkeypatch.setattr(module, "solve_svm", coarse)
-    with pytest.warns(ConvergenceWarning, match="stood still"):
-        solution = NEWTON.solve(problem())
-    assert solution.n_iter < 200
 
 
 def test_conic_refuses_before_it_builds():
@@ -271,12 +172,6 @@ def test_choice_of_solver():
         choose("magic", task)
 
 
-def test_newton_refuses_what_it_cannot_solve():
-    for other in (replace(problem(), criterion=SquaredHinge()), replace(problem(), kernel_set=LpBall())):
-        with pytest.raises(NotImplementedError, match="hinge on simplex or uniform, found"):
-            NEWTON.solve(other)
-
-
 @pytest.mark.parametrize(
     "bad",
     [dict(y=[1, 0]), dict(sample_weight=[1, 0]), dict(sample_weight=[1, np.nan]), dict(sample_weight=[1])],
@@ -293,10 +188,3 @@ def test_problem_refuses_what_is_no_gram_matrix():
     ):
         with pytest.raises(NotPSDError, match=rf"Ks\[1\].*{message}"):
             Problem.of([np.eye(2), K], [1, -1], Hinge(), Simplex())
-
-
-def test_history_brackets_tighten():
-    history = WorkingSetNewton(tol=1e-8).solve(problem()).history
-    assert all(later["primal"] <= earlier["primal"] for earlier, later in zip(history, history[1:], strict=False))
-    assert all(later["dual"] >= earlier["dual"] for earlier, later in zip(history, history[1:], strict=False))
-    assert {"seconds", "gap", "active"} <= history[0].keys()
