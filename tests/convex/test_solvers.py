@@ -11,7 +11,18 @@ from numpy.testing import assert_allclose
 from scipy import linalg
 from sklearn.svm import SVC
 
-from kernelopt.convex import Hinge, LpBall, Problem, Simplex, SquaredHinge, Uniform
+from kernelopt.convex import (
+    HardMargin,
+    Hinge,
+    Logistic,
+    LpBall,
+    OneClass,
+    Problem,
+    RadiusBall,
+    Simplex,
+    SquaredHinge,
+    Uniform,
+)
 from kernelopt.convex.solvers import Conic, InteriorPoint, WorkingSetNewton, choose
 from kernelopt.convex.solvers.simplex_qp import simplex_qp
 from kernelopt.errors import NotPSDError, ProblemTooLargeError, SolverError
@@ -158,11 +169,23 @@ def test_conic_reraises_an_interrupt(monkeypatch):
 
 
 def test_choice_of_solver():
-    """ "auto" is the Newton method where it applies and the interior-point method elsewhere; options reach it."""
+    """ "auto" is the Newton method where it applies and pays, else the interior-point method; options reach them."""
     task = problem()
-    assert choose("auto", task, tol=1e-3) == WorkingSetNewton(tol=1e-3)
-    for other in (replace(task, criterion=SquaredHinge()), replace(task, kernel_set=LpBall())):
-        assert choose("auto", other, tol=1e-3, n_jobs=2) == InteriorPoint(tol=1e-3)
+    newton, interior = WorkingSetNewton(tol=1e-3, n_jobs=2), InteriorPoint(tol=1e-3)
+    small_ball, large_ball = replace(task, kernel_set=LpBall()), problem(n=400, kernel_set=LpBall())
+    expected = [
+        (task, newton),
+        (replace(task, criterion=SquaredHinge()), newton),
+        (replace(task, kernel_set=Uniform()), newton),
+        (replace(task, criterion=HardMargin()), interior),
+        (replace(task, kernel_set=RadiusBall()), interior),
+        (replace(task, criterion=OneClass()), interior),
+        (small_ball, interior),
+        (large_ball, newton),
+        (replace(large_ball, criterion=Logistic()), interior),
+    ]
+    for other, solver in expected:
+        assert choose("auto", other, tol=1e-3, n_jobs=2) == solver, other.description
     assert choose("newton", task, n_jobs=2) == WorkingSetNewton(n_jobs=2)
     assert choose("interior_point", task, max_iter=7) == InteriorPoint(max_iter=7)
     assert choose("conic", task, tol=1e-3, time_limit=2.0) == Conic(time_limit=2.0)
