@@ -8,6 +8,7 @@ from kernelopt.convex import GroupBall, Hinge, LeastSquares, LpBall, Problem, PS
 from kernelopt.convex.solvers import InteriorPoint
 from kernelopt.convex.solvers.cut_span import CutSpan
 from kernelopt.kernels import Gaussian, Linear, Polynomial
+from tests.convex.problems import CRITERIA, small
 
 TOL = 1e-6
 FOUR = [Gaussian(0.3), Linear(), Gaussian(3.0), Polynomial(2, 0.3)]
@@ -86,3 +87,29 @@ def test_the_unit_of_the_kernels_changes_nothing(kernel_set, unit):
         assert moved.certificate.holds(TOL)
         assert_allclose(moved.certificate.primal * unit, plainly.certificate.primal, rtol=3e-6)
         assert moved.n_iter <= plainly.n_iter + 3
+
+
+def moved(Ks, how):
+    """The kernels less what an intercept absorbs."""
+    d = np.diagonal(Ks, axis1=1, axis2=2)
+    return {
+        "half a unit off": Ks - 0.5,
+        "a thousand off": Ks - 1e3,
+        "each its own": Ks + np.array([-50.0, 0.0, 3.0, -0.3])[:, None, None],
+        "negative distances": Ks - (d[:, :, None] + d[:, None, :]) / 2,
+    }[how]
+
+
+ABSORB = ["hinge", "squared_hinge", "hard_margin", "logistic", "least_squares", "epsilon_svr", "nu_svm", "nu_svr"]
+
+
+@pytest.mark.parametrize("how", ["half a unit off", "a thousand off", "each its own", "negative distances"])
+@pytest.mark.parametrize("name", [*ABSORB, "fisher", "huber", "pinball"])
+def test_kernels_that_are_semidefinite_only_where_coefficients_sum_to_zero(name, how):
+    for kernel_set in (Simplex(), LpBall(2.0)):
+        whole = small(CRITERIA[name], kernel_set)
+        Ks = moved(np.stack([whole.kernels.mix(e) for e in np.eye(4)]), how)
+        assert min(np.linalg.eigvalsh(K)[0] for K in Ks) < -1e-3
+        found = InteriorPoint(tol=TOL).solve(Problem.of(Ks, whole.Y, whole.criterion, kernel_set)).certificate
+        assert found.holds(TOL)
+        assert_allclose(found.primal, InteriorPoint(tol=TOL).solve(whole).certificate.primal, rtol=2e-6)

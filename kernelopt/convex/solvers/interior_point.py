@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from scipy import linalg
-from sklearn.exceptions import ConvergenceWarning
-
-from kernelopt.convex.pairs import sees_balanced_only
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import BoundedBall
 from kernelopt.convex.solvers.interior_run import Run
 from kernelopt.convex.solvers.span_block import Span
-from kernelopt.errors import ProblemTooLargeError, SolverError, UnboundedError
-from kernelopt.kernels.rows import StoredKernels
+from kernelopt.errors import ProblemTooLargeError
 
 MATRICES, STACKS, BALL = 6.0, 3.2, (18.0, 8.0)  # what a run takes at its peak, measured
 
@@ -66,6 +59,7 @@ class InteriorPoint:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from kernelopt.convex import Hinge, PSDSpan
     >>> y = np.array([1.0, 1.0, -1.0, -1.0])
     >>> task = Problem.of([np.eye(4) + np.outer(y, y), np.eye(4)], y, Hinge(C=1.0), PSDSpan())
@@ -85,28 +79,7 @@ class InteriorPoint:
     def solve(self, problem: Problem, start: Solution | None = None) -> Solution:
         """Return the best certified point; `start` is ignored, as interior points cannot begin near a bound."""
         self.check_size(problem)
-        if not sees_balanced_only(problem.criterion, problem.kernel_set):
-            return Run(self, problem).solution()
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                solution = Run(self, problem).solution()
-            if not any(issubclass(w.category, ConvergenceWarning) for w in caught) or not _indefinite(problem):
-                for w in caught:
-                    warnings.warn(w.message, w.category, stacklevel=2)
-                return solution
-        except SolverError as error:
-            if isinstance(error, UnboundedError) or not _indefinite(problem):
-                raise
-        # Positive semidefinite only where coefficients sum to zero: so is the centred kernel, and there they agree.
-        kernels = problem.kernels
-        matrices = np.stack([kernels.mix(e) for e in np.eye(kernels.n_kernels)])
-        centred = matrices - matrices.mean(axis=1, keepdims=True) - matrices.mean(axis=2, keepdims=True)
-        centred += matrices.mean(axis=(1, 2), keepdims=True)
-        solution = Run(self, replace(problem, kernels=StoredKernels.of(centred))).solution()
-        F = problem.train_matrix(solution.theta) @ solution.beta
-        intercept = problem.criterion.best_intercept(F, problem.Y, problem.w)
-        return problem.certified(replace(solution, intercept=intercept))
+        return Run(self, problem).solution()
 
     def check_size(self, problem: Problem) -> None:
         """Raise an error where a run would take too much memory."""
@@ -127,15 +100,3 @@ class InteriorPoint:
         if not kernel_set.fixed and kernel_set.program(kernels).semidefinite:
             matrices = max(STACKS * M, self.span_block.matrices_of(M) + matrices)
         return 8.0 * (matrices * N**2 + 8 * M * N * k)
-
-
-def _indefinite(problem: Problem) -> bool:
-    """Whether some kernel is not positive semidefinite."""
-    kernels = problem.kernels
-    for e in np.eye(kernels.n_kernels):
-        K = kernels.mix(e)
-        try:
-            linalg.cholesky(K + 1e-9 * max(float(np.mean(np.diagonal(K))), 1e-300) * np.eye(len(K)), check_finite=False)
-        except linalg.LinAlgError:
-            return True
-    return False
