@@ -10,9 +10,27 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 
 import kernelopt
-from kernelopt import KernelFisherClassifier, MKLClassifier, MKLOneClass, MKLRegressor, SDPKernelClassifier
+from kernelopt import (
+    AlignmentMKL,
+    KernelFisherClassifier,
+    MKLClassifier,
+    MKLClassifierCV,
+    MKLOneClass,
+    MKLRegressor,
+    MKLRegressorCV,
+    SDPKernelClassifier,
+)
 
-ESTIMATORS = [MKLClassifier(), MKLRegressor(), MKLOneClass(), KernelFisherClassifier(), SDPKernelClassifier()]
+ESTIMATORS = [
+    MKLClassifier(),
+    MKLRegressor(),
+    MKLClassifierCV(Cs=[0.1, 10.0], cv=2),
+    MKLRegressorCV(lams=[10.0, 0.1], cv=2),
+    MKLOneClass(),
+    KernelFisherClassifier(),
+    SDPKernelClassifier(),
+    AlignmentMKL(),
+]
 SUPERVISED = [e for e in ESTIMATORS if is_classifier(e) or is_regressor(e)]
 WEIGHTED = [MKLClassifier(), MKLRegressor(), KernelFisherClassifier()]
 
