@@ -10,6 +10,8 @@ from kernelopt.convex.solvers.cut_span import START, CutSpan, FewDirections
 from kernelopt.errors import UnboundedError
 from kernelopt.kernels import Gaussian
 from tests.convex.problems import small
+from tests.convex.test_lanckriet import PUBLISHED
+from tests.convex.test_lanckriet import problem as published
 
 CRITERIA = [Hinge(2.0), SquaredHinge(3.0), HardMargin(), NuSVM(0.4), LeastSquares(0.3), KernelFisher(0.05)]
 MANY = [Gaussian(g) for g in np.geomspace(0.01, 10, 9)]
@@ -34,6 +36,13 @@ def test_it_meets_the_conic_reference():
     cut, conic = CutSpan(tol=1e-7).solve(task).certificate, Conic().solve(task).certificate
     assert cut.dual <= conic.primal * (1 + 1e-9) and conic.dual <= cut.primal * (1 + 1e-9)
     assert_allclose(cut.primal, conic.primal, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_problems(name):
+    task = published(name, Hinge(1.0), PSDSpan)
+    cut, whole = CutSpan(tol=1e-6).solve(task).certificate, InteriorPoint(tol=1e-6).solve(task).certificate
+    assert cut.holds(1e-6) and cut.dual <= whole.primal * (1 + 1e-12) and whole.dual <= cut.primal * (1 + 1e-12)
 
 
 def test_the_witness_lives_on_the_directions_that_were_met():

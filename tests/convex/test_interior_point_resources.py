@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from kernelopt.backend import backend
 from kernelopt.convex import BoundedBall, EpsilonSVR, Hinge, LpBall, Problem, PSDSpan, RadiusBall, Simplex
 from kernelopt.convex.solvers import InteriorPoint
 from kernelopt.convex.solvers.cut_span import CutSpan
+from kernelopt.convex.solvers.device_kernels import DeviceKernels
 from kernelopt.errors import ProblemTooLargeError
 from kernelopt.kernels import Gaussian
 from tests.convex.problems import small
@@ -37,6 +39,30 @@ def test_a_device_gives_the_same_numbers(solver, kernel_set, device):
     assert moved.n_iter == plain.n_iter
     assert_allclose(moved.certificate.primal, plain.certificate.primal, rtol=1e-9)
     assert_allclose(moved.certificate.dual, plain.certificate.dual, rtol=1e-8)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_kernels_on_a_device_are_the_kernels(device):
+    pytest.importorskip("torch")
+    stored = small(Hinge(), Simplex(), n=10).kernels
+    moved = DeviceKernels(stored, backend(device))
+    rng = np.random.default_rng(0)
+    V, Z, mu = rng.normal(size=(10, 2)), rng.normal(size=(10, 10)), rng.normal(size=4)
+    index = np.array([7, 1])
+    for kernels, reference in ((moved, stored), (moved.take(index), stored.take(index))):
+        few = slice(0, kernels.n_samples)
+        assert_allclose(kernels.mix(mu), reference.mix(mu), atol=1e-12)
+        assert_allclose(kernels.products(V[few]), reference.products(V[few]), atol=1e-12)
+        assert_allclose(kernels.inner(Z[few, few]), reference.inner(Z[few, few]), atol=1e-12)
+        assert_allclose(kernels.quadratics(V[few]), reference.quadratics(V[few]), atol=1e-12)
+    assert_allclose(moved.rows(mu, index), stored.mix(mu)[index], atol=1e-12)
+    out = np.zeros((3, 10))
+    moved.rows(mu, index, out, np.array([2, 0]))
+    assert_allclose(out[[2, 0]], stored.mix(mu)[index], atol=1e-12)
+    which = np.array([3, 0])
+    assert_allclose(moved.products(V, which), stored.products(V, which), atol=1e-12)
+    assert_allclose(moved.select(which).mix(np.ones(2)), stored.select(which).mix(np.ones(2)), atol=1e-12)
+    assert_allclose(moved.traces, stored.traces)
 
 
 def test_a_device_that_is_not_here_is_refused():
