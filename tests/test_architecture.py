@@ -15,8 +15,10 @@ ROOT = Path(kernelopt.__file__).parent
 MAY_IMPORT = {
     "errors": set(),
     "datasets": {"errors"},
-    "kernels": {"errors"},
-    "convex": {"errors", "kernels"},
+    "backend": {"errors"},
+    "compiled": set(),
+    "kernels": {"errors", "backend", "compiled"},
+    "convex": {"errors", "backend", "compiled", "kernels"},
     "conv": {"errors"},
     "bridges": {"errors", "kernels", "convex", "conv"},
     "estimators": {"errors", "kernels", "convex", "conv", "bridges"},
