@@ -41,10 +41,13 @@ class Certificate:
 
     @property
     def gap(self) -> float:
-        """``(primal - dual) / max(|primal|, |dual|, eps * scale)``; negative beyond rounding means a bug."""
+        """``(primal - dual) / max(|primal|, |dual|, 100 eps * scale)``; negative beyond rounding means a bug.
+
+        Bounds are differences of terms of size `scale`: what is smaller than their rounding is zero.
+        """
         if not (np.isfinite(self.primal) and np.isfinite(self.dual)):
             return float("nan")
-        size = max(abs(self.primal), abs(self.dual), EPS * self.scale)
+        size = max(abs(self.primal), abs(self.dual), 100 * EPS * self.scale)
         return (self.primal - self.dual) / size if size > 0 else 0.0
 
     def holds(self, tol: float) -> bool:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from kernelopt.convex import Criterion, GroupBall, KernelFisher, KernelSet, LeastSquares, Problem, Solution
 from kernelopt.estimators.base import KernelMachine
+from kernelopt.estimators.mkl import winner
 from kernelopt.kernels import Gaussian
 from kernelopt.kernels.rows import StoredKernels
 
@@ -199,7 +200,7 @@ n_features_in_
     def predict(self, X):
         """Return the label of each new sample: the task with the largest value wins."""
         F = self.decision_function(X)
-        return self.classes_[(F > 0).astype(int) if F.ndim == 1 else F.argmax(axis=1)]
+        return self.classes_[winner(F)]
 
     def _criterion(self) -> Criterion:
         if self.form not in FORMS:
@@ -241,6 +242,9 @@ n_features_in_
             intercept[c] = -(up.mean + down.mean) / distance
         return replace(solution, theta=theta, beta=beta, intercept=intercept)
 
+    def _on_the_fly(self, n: int) -> bool:
+        return self.lam != "learn" and super()._on_the_fly(n)  # the identity is a matrix beside matrices
+
     def _identity_scale(self, w: np.ndarray) -> float:
         """Return what the normalisation divides the identity by (over copies, of which each point stands for w)."""
         return 1 - 1 / float(w.sum()) if self.normalize in ("variance", "center") else 1.0
@@ -248,7 +252,7 @@ n_features_in_
     def _with_identity(self, problem: Problem) -> Problem:
         """Put `kernelopt.kernels.white` among the kernels, normalised like them; 1/w where a point stands for w."""
         kernels, kernel_set = problem.kernels, problem.kernel_set
-        assert isinstance(kernels, StoredKernels)  # what a normalisation makes of a stack
+        assert isinstance(kernels, StoredKernels)  # not on the fly
         identity = np.diag(1 / problem.w).astype(np.result_type(kernels.Ks.dtype, np.float32))
         if isinstance(kernel_set, GroupBall):
             kernel_set = replace(kernel_set, groups=(*kernel_set.groups, "white"))

@@ -251,8 +251,8 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
 
     def predict(self, X):
         """Return the label of each new sample: the task with the largest value wins."""
-        winner = _winner(self.decision_function(X))
-        return self.classes_[winner]
+        F = self.decision_function(X)
+        return self.classes_[winner(F)]
 
     def predict_proba(self, X):
         """Return the probability of each class; the largest is always that of the predicted class.
@@ -271,7 +271,7 @@ class MKLClassifier(ClassifierMixin, KernelMachine):
             Columns in the order of `classes_`.
         """
         F = self.decision_function(X)
-        return probabilities(F, _winner(F), self._temperature())
+        return probabilities(F, winner(F), self._temperature())
 
     def predict_log_proba(self, X):
         """Return the logarithms of `predict_proba`."""
@@ -307,5 +307,17 @@ def _for_labels(criterion: Criterion) -> bool:
     return isinstance(criterion, LeastSquares) or (criterion.targets == "labels" and criterion.name != "fisher")
 
 
-def _winner(F: np.ndarray) -> np.ndarray:
-    return (F > 0).astype(int) if F.ndim == 1 else F.argmax(axis=1)
+def winner(F: np.ndarray) -> np.ndarray:
+    """Return the index of the class with the largest value, the first of those that only rounding tells apart.
+
+    Such ties are common: with several classes and a small C, machines that find nothing all have the value -1.
+
+    Examples
+    --------
+    >>> winner(np.array([[-1.0, 0.5, 0.5 + 1e-16], [1.0, -1.0, 2.0]])), winner(np.array([-0.1, 0.2]))
+    (array([1, 2]), array([0, 1]))
+    """
+    if F.ndim == 1:
+        return (F > 0).astype(int)
+    slack = 1e-12 * np.abs(F).max(axis=1, keepdims=True)
+    return (F >= F.max(axis=1, keepdims=True) - slack).argmax(axis=1)

@@ -30,6 +30,7 @@ from kernelopt.convex.pairs import check_pair, ignores_constants
 from kernelopt.estimators.base import KernelMachine
 from kernelopt.estimators.choices import make_criterion
 from kernelopt.estimators.duplicates import Merged
+from kernelopt.estimators.mkl import winner
 from kernelopt.kernels import KernelStack, Normalization, resolve
 
 SETS: dict[str, Callable[[], KernelSet]] = {"psd_span": PSDSpan, "trace": TraceBudget}
@@ -207,7 +208,7 @@ history_, n_features_in_
         self._keys = _row_keys(X[points])
         self._fitted_values = self._evaluate(X[points])
         self.transduction_ = y.copy()
-        self.transduction_[points] = self.classes_[_winner(self._fitted_values)]
+        self.transduction_[points] = self.classes_[winner(self._squeezed(self._fitted_values))]
         return self
 
     def decision_function(self, X):
@@ -236,12 +237,15 @@ history_, n_features_in_
             if (self.weights_ < 0).any():
                 self._check_extension(X[new])
             F[new] = self._evaluate(X[new])
+        return self._squeezed(F)
+
+    def _squeezed(self, F: np.ndarray) -> np.ndarray:
         return F[:, 0] if len(self.classes_) == 2 else F
 
     def predict(self, X):
         """Return labels; at the fitted points they are `transduction_`, at others see `decision_function`."""
         F = self.decision_function(X)
-        return self.classes_[_winner(F if F.ndim == 2 else F[:, None])]
+        return self.classes_[winner(F)]
 
     # ---- what the parameters mean ------------------------------------------------------------------------------------
 
@@ -339,10 +343,6 @@ history_, n_features_in_
                 f"{fitted.shape[0]} fitted points together with these {X.shape[0]} new ones: smallest eigenvalue "
                 f"{smallest:.1e}, but rounding explains only {-slack:.1e}. {advice}"
             )
-
-
-def _winner(F: np.ndarray) -> np.ndarray:
-    return (F[:, 0] > 0).astype(int) if F.shape[1] == 1 else F.argmax(axis=1)
 
 
 def _row_keys(X) -> np.ndarray:

@@ -164,3 +164,14 @@ def test_what_is_no_kernel_is_refused_by_name(estimator, Xy, stack):
     for Ks, message in ((indefinite, "semidefinite"), (asymmetric, "not symmetric"), (broken, "NaN")):
         with pytest.raises(ValueError, match=f"second.*{message}"):
             clone(pre).fit(KernelStack(Ks, names=["first", "second", "third"]), y)
+
+
+def test_classes_that_only_rounding_tells_apart_are_predicted_alike_in_any_batch():
+    """Machines that find nothing all have the value -1: a coin that falls as the batch does, unless ties are ties."""
+    X = 3 * np.random.RandomState(0).uniform(size=(20, 3))
+    K = X @ X.T
+    clf = MKLClassifier("precomputed").fit(K, K[:, 0].astype(int))
+    F = np.sort(clf.decision_function(K), axis=1)
+    assert (F[:, -1] - F[:, -2]).min() < 1e-6  # there are such
+    assert_array_equal(clf.predict(K), [clf.predict(K[[i]])[0] for i in range(20)])
+    assert_array_equal(clf.classes_[clf.predict_proba(K).argmax(axis=1)], clf.predict(K))
