@@ -36,8 +36,9 @@ LOOSE = {
     # ... but its first power where the bound rescales them: weights on the sphere of radius one shrink until all points
     # are inside, and the error of the sphere's centre comes on top.
     "radius": 2e-5,
-    # The number of active tubes is degenerate here, which leaves Clarabel's multipliers with four digits.
-    ("nu_svr", "trace"): 1e-5,
+    # Most samples stand on an edge of a tube whose width is free: kinks of the loss, at which an error of the dual
+    # variables counts by its first power too.
+    "nu_svr": 1e-5,
 }
 
 
@@ -53,7 +54,7 @@ def named(kernel_set: str) -> KernelSet:
 @pytest.mark.parametrize("criterion, kernel_set", EVERY)
 def test_every_pair_is_proven_and_brackets_the_optimum_of_the_interior_point(criterion, kernel_set):
     """Both bounds of each on the right side of the other's: no program is of another problem than the certificate's."""
-    tol = LOOSE.get((criterion, kernel_set), LOOSE.get(kernel_set, TOL))
+    tol = LOOSE.get(criterion, LOOSE.get(kernel_set, TOL))
     for variant in VARIANTS:
         if variant == "unlabelled points" and named(kernel_set).name not in SEES_ALL_POINTS:
             continue  # the other sets look at training points only
