@@ -14,6 +14,7 @@ from kernelopt.kernels.rows import StoredKernels
 
 BATCH = 16  # rows made at once
 CHUNK = 200_000  # steps between two looks at the clock and at the keyboard
+LIBSVM_STEPS = 1_000_000  # of one run, which looks at neither
 
 
 def descend(qp: BoxQP, cache: RowCache, s: np.ndarray, g: np.ndarray, tol: float, max_iter: int) -> bool:
@@ -106,36 +107,50 @@ def smo(K: np.ndarray, qp: BoxQP, tol: float = 1e-6, max_iter: int = 10_000_000)
 
 
 def by_libsvm(qp: BoxQP, cache: RowCache, s: np.ndarray, g: np.ndarray, tol: float) -> bool:
-    """Do what `descend` does by scikit-learn's libsvm, from a cold start and with rows in single precision."""
+    """Do what `descend` does by scikit-learn's libsvm, from a cold start and with rows in single precision.
+
+    s stays what it is where it is already within `tol`, or where libsvm's answer is no better.
+    """
     from sklearn.svm import SVC, SVR, NuSVC, OneClassSVM
 
+    before = qp.violation(s, g)
+    if before <= tol:
+        return True
     n = len(s)
     K = cache.block(np.arange(n))
     K[np.diag_indices(n)] += qp.d
-    options = {"kernel": "precomputed", "tol": max(tol, 1e-9), "cache_size": 500}
+    # Without a linear term the kernel alone sets the unit of slopes, and libsvm's own is one.
+    unit = 1.0 if qp.p.any() else float(np.abs(K).max()) or 1.0
+    options = {"kernel": "precomputed", "tol": max(tol / unit, 1e-9), "cache_size": 500, "max_iter": LIBSVM_STEPS}
     size = np.maximum(np.abs(qp.lower), np.abs(qp.upper))
-    size = np.where(size >= HUGE, 1e6 * max(1.0, float(np.abs(s).max())), size)  # no bound: one that none will meet
+    if size.max() >= HUGE:  # no bound: one that none will meet, as s'Ds is at most p'D^-1 p at the optimum
+        size = 2.0 * np.sqrt(np.sum(qp.p**2 / qp.d) / qp.d)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if qp.tube > 0:
+        if len(qp.total) == 2:
+            half = abs(float(qp.total[0]))
+            machine = NuSVC(nu=2 * half / float(size.sum()), **options)
+            coef = machine.fit(K / unit, 1 - qp.group, sample_weight=size / size.mean()).dual_coef_[0]
+            coef = coef * (2 * half / float(np.abs(coef).sum()))
+        elif not qp.p.any():
+            machine = OneClassSVM(nu=float(qp.total[0]) / float(size.sum()), **options)
+            coef = machine.fit(K / unit, sample_weight=size / size.mean()).dual_coef_[0]
+            coef = coef * (float(qp.total[0]) / float(coef.sum()))
+        elif np.all((qp.lower < 0) & (qp.upper > 0)):
             machine = SVR(C=1.0, epsilon=qp.tube, **options).fit(K, qp.p, sample_weight=size)
             coef = machine.dual_coef_[0]
-        elif len(qp.total) == 2:
-            label, nu = 1 - qp.group, 2 * abs(float(qp.total[0])) / float(size.sum())
-            machine = NuSVC(nu=nu, **options).fit(K, label, sample_weight=size / size.mean())
-            coef = machine.dual_coef_[0]
-            coef = coef * (2 * abs(float(qp.total[0])) / float(np.abs(coef).sum()))
-        elif not qp.p.any():
-            nu = float(qp.total[0]) / float(size.sum())
-            machine = OneClassSVM(nu=nu, **options).fit(K, sample_weight=size / size.mean())
-            coef = machine.dual_coef_[0]
-            coef = coef * (float(qp.total[0]) / float(coef.sum()))
         else:
             machine = SVC(C=1.0, **options).fit(K, np.sign(qp.p), sample_weight=size)
             coef = machine.dual_coef_[0]
-    s[:] = 0.0
-    s[machine.support_] = coef
-    near = 1e-7 * np.minimum(size, np.abs(s).max(initial=0.0) or 1.0)
-    s[:] = np.where(s <= qp.lower + near, qp.lower, np.where(s >= qp.upper - near, qp.upper, s))
-    g[:] = K @ s - qp.p
-    return qp.violation(s, g) <= 2 * tol
+    new = np.zeros(n)
+    new[machine.support_] = coef
+    near = 1e-12 * size  # what the way to our units rounds away
+    new = np.where(new <= qp.lower + near, qp.lower, np.where(new >= qp.upper - near, qp.upper, new))
+    slope = K @ new - qp.p
+    sums = np.bincount(qp.group, new, minlength=len(qp.total))[: len(qp.total)]
+    # A margin of zero leaves libsvm's units undefined.
+    feasible = np.isfinite(new).all() and np.allclose(sums, qp.total, rtol=1e-9, atol=1e-9 * float(np.abs(new).sum()))
+    after = qp.violation(new, slope) if feasible else np.inf
+    if after < before:
+        s[:], g[:] = new, slope
+    return min(before, after) <= 2 * tol
