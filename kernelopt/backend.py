@@ -47,12 +47,17 @@ class NumpyBackend:
 
     def smallest(self, A: Any) -> float:
         """Return the smallest eigenvalue."""
-        return float(linalg.eigvalsh(A, subset_by_index=[0, 0], check_finite=False)[0])
+        return float(self.eigh(A, 1)[0][0])
 
     def eigh(self, A: Any, count: int | None = None) -> tuple[np.ndarray, Any]:
         """Return the eigenvalues, the smallest `count` of them, as an ndarray, and an own array of eigenvectors."""
-        subset = None if count is None else [0, min(count, len(A)) - 1]
-        return linalg.eigh(A, subset_by_index=subset, check_finite=False)
+        if count is None or count >= len(A):
+            return linalg.eigh(A, driver="evd", check_finite=False)  # MRRR may fail where many eigenvalues are rounding
+        try:
+            return linalg.eigh(A, subset_by_index=[0, count - 1], check_finite=False)
+        except linalg.LinAlgError:
+            values, vectors = linalg.eigh(A, driver="evd", check_finite=False)
+            return values[:count], np.ascontiguousarray(vectors[:, :count])
 
     def between(self, L: Any, As: Any, S: Any, out: Any) -> None:
         """Write (L A S)' for each symmetric A of a stack into `out`; L and S are lower triangular."""

@@ -283,7 +283,7 @@ class KernelMachine(BaseEstimator):
         if not split and n_support:
             step = n if self.kernels_ is None else max(1, BLOCK // max(1, n_support * len(self.kernel_.active)))
             parts = [
-                self.kernel_(X[at : at + step], self._support_X, index=self._support) @ self.dual_coef_.T
+                row_by_row(self.kernel_(X[at : at + step], self._support_X, index=self._support), self.dual_coef_)
                 for at in range(0, n, step)
             ]
             return np.concatenate(parts) + self.intercept_
@@ -292,7 +292,7 @@ class KernelMachine(BaseEstimator):
         shares = np.zeros((n, len(self.weights_), k))
         parts = self.kernel_.parts(X, self._support_X, index=self._support) if n_support else []
         for m, part in zip(self.kernel_.active, parts, strict=n_support > 0):
-            shares[:, m] = part @ self.dual_coef_.T
+            shares[:, m] = row_by_row(part, self.dual_coef_)
         return shares
 
     def plot_weights(self, ax=None):
@@ -317,3 +317,11 @@ class KernelMachine(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "dual_coef_")
+
+
+def row_by_row(K: np.ndarray, coef: np.ndarray) -> np.ndarray:
+    """Return K coef', shape (n, k), each row's bits the same whatever rows stand beside it.
+
+    A matrix product's depend on how many there are, and a near tie between classes would go with them.
+    """
+    return np.column_stack([(K * c).sum(axis=1) for c in coef])

@@ -27,7 +27,7 @@ from kernelopt.convex import (
     TraceBudget,
 )
 from kernelopt.convex.pairs import check_pair, ignores_constants
-from kernelopt.estimators.base import KernelMachine
+from kernelopt.estimators.base import KernelMachine, row_by_row
 from kernelopt.estimators.choices import make_criterion
 from kernelopt.estimators.duplicates import Merged
 from kernelopt.estimators.mkl import winner
@@ -316,7 +316,7 @@ history_, n_features_in_
         """Return the decision functions (n, k) by the learned kernel, whether it is one there or not."""
         if len(self._support) == 0:
             return np.tile(self.intercept_, (X.shape[0], 1))
-        return self.kernel_(X, self._support_X, index=self._support) @ self.dual_coef_.T + self.intercept_
+        return row_by_row(self.kernel_(X, self._support_X, index=self._support), self.dual_coef_) + self.intercept_
 
     def _check_extension(self, X) -> None:
         """Raise unless K is positive semidefinite on the fitted points and these together."""

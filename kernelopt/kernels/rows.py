@@ -73,7 +73,7 @@ class Kernels(ABC):
 
     def inner(self, Z: np.ndarray) -> np.ndarray:
         """Return <K_k, Z> for each kernel: shape (M,)."""
-        return np.array([float(np.sum(self.mix(e) * Z)) for e in np.eye(self.n_kernels)])
+        return np.array([float(np.vdot(self.mix(e), Z)) for e in np.eye(self.n_kernels)])
 
     @cached_property
     def traces(self) -> np.ndarray:
@@ -92,9 +92,15 @@ class Kernels(ABC):
         By QR and SVD of the entries, not from inner products: squaring would hide what distinguishes kernels nearly
         alike.
         """
-        flat = np.stack([self.mix(e).ravel() for e in np.eye(self.n_kernels)], axis=1)
-        norms = np.maximum(np.linalg.norm(flat, axis=0), 1e-300)
-        _, sizes, axes = np.linalg.svd(np.linalg.qr(flat / norms, mode="r"))
+        M, n = self.n_kernels, self.n_samples
+        R, unit = np.zeros((0, M)), np.eye(M)
+        step = max(1, 2**20 // (M * n))
+        for start in range(0, n, step):  # only R is kept, and a few rows at a time are made
+            index = np.arange(start, min(start + step, n))
+            flat = np.stack([self.rows(e, index).ravel() for e in unit], axis=1)
+            R = np.asarray(np.linalg.qr(np.vstack([R, flat]), mode="r"))
+        norms = np.maximum(np.linalg.norm(R, axis=0), 1e-300)
+        _, sizes, axes = np.linalg.svd(R / norms)
         keep = sizes > 1e-13 * sizes[0]
         return axes[keep].T / sizes[keep] / norms[:, None]
 
@@ -195,7 +201,7 @@ class StoredKernels(Kernels):
 
     def inner(self, Z: np.ndarray) -> np.ndarray:
         """Return <K_k, Z> for each kernel: shape (M,)."""
-        return np.array([float(np.sum(K * Z)) for K in self.Ks]) / self.scale
+        return np.array([float(np.vdot(K, Z)) for K in self.Ks]) / self.scale
 
     def rows(self, mu, index, out=None, slots=None):
         """Return rows of K(mu), shape (r, n)."""

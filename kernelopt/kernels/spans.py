@@ -54,7 +54,7 @@ def eigenvector_kernels(K, n_components: int | None = None, names: Iterable[str]
     ((3, 3, 2), ('eigenvector 1', 'eigenvector 2'), [0.0, 1.0, 0.0])
     """
     K = np.asarray(check_gram(K, "K"), dtype=float)
-    values, vectors = linalg.eigh(K)
+    values, vectors = linalg.eigh(K, driver="evd")
     values, vectors = values[::-1], vectors[:, ::-1]
     rank = int(np.count_nonzero(values > len(K) * np.finfo(float).eps * values[0]))
     if n_components is None:

@@ -100,7 +100,7 @@ def missing_constant(K: np.ndarray, name: str = "K") -> float:
     # In the basis (1/sqrt n, P), with P any basis of the vectors that sum to zero: the Schur complement of P'KP.
     basis = np.linalg.qr(np.column_stack([np.ones(n), np.eye(n)[:, 1:]]))[0]
     M = basis.T @ (K / size) @ basis
-    values, vectors = linalg.eigh(M[1:, 1:])
+    values, vectors = linalg.eigh(M[1:, 1:], driver="evd")
     keep = values > 1e-12 * n  # of the entries, which are of size one
     lacking = float(np.sum((vectors[:, keep].T @ M[1:, 0]) ** 2 / values[keep])) - float(M[0, 0])
     constant = max(0.0, lacking) * size / n

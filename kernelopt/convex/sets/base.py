@@ -50,9 +50,7 @@ class KernelSet(ABC):
         """Return K(theta) V, shape (N, k), without the matrix."""
         return kernels.apply(theta, V)
 
-    def support_at(
-        self, V: np.ndarray, kernels: Kernels, q: np.ndarray | None = None, witness: Any = None
-    ) -> float:
+    def support_at(self, V: np.ndarray, kernels: Kernels, q: np.ndarray | None = None, witness: Any = None) -> float:
         r"""Return an upper bound of :math:`R^*(\tfrac12 V V^\top)`, for V on all points; q where it is known."""
         if q is None:
             q = kernels.quadratics(V)

@@ -185,7 +185,7 @@ def spectahedron(A: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray, float
     array([[2., 0.],
            [0., 0.]])
     """
-    values, vectors = linalg.eigh((A + A.T) / 2)
+    values, vectors = linalg.eigh((A + A.T) / 2, driver="evd")
     kept = c * project_to_simplex(values / c)
     t = float(np.max(values - kept))  # the same on all that are kept
     negative = np.maximum(t - values, 0.0) * (kept == 0)

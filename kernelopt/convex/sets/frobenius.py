@@ -81,7 +81,7 @@ class FrobeniusBall(KernelSet):
         M = self.inner_products(kernels)
         if self.free_sign:
             Z = np.zeros((kernels.n_samples,) * 2) if witness is None else np.asarray(witness)
-            values, vectors = linalg.eigh((Z + Z.T) / 2)
+            values, vectors = linalg.eigh((Z + Z.T) / 2, driver="evd")
             Z = (vectors * np.maximum(values, 0.0)) @ vectors.T
             for semidefinite in (Z, self._centring(len(Z)).T @ Z @ self._centring(len(Z))):
                 target = q + kernels.inner(semidefinite)
@@ -103,7 +103,7 @@ class FrobeniusBall(KernelSet):
     def _nonnegative(M: np.ndarray, q: np.ndarray) -> np.ndarray:
         from scipy.optimize import nnls
 
-        values, vectors = linalg.eigh(M)
+        values, vectors = linalg.eigh(M, driver="evd")
         keep = values > 1e-13 * values[-1]
         root = (vectors[:, keep] * np.sqrt(values[keep])).T
         return nnls(root, (vectors[:, keep] / np.sqrt(values[keep])).T @ q)[0]

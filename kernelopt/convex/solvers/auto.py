@@ -6,15 +6,16 @@ from typing import Any
 
 from kernelopt.convex.criteria import OneClass
 from kernelopt.convex.problem import Problem
-from kernelopt.convex.sets import Simplex, TraceBudget
+from kernelopt.convex.sets import PSDSpan, Simplex, TraceBudget
 from kernelopt.convex.solvers.base import Solver
 from kernelopt.convex.solvers.conic import Conic
+from kernelopt.convex.solvers.cut_span import CutSpan
 from kernelopt.convex.solvers.interior_point import InteriorPoint
 from kernelopt.convex.solvers.working_set_newton import WorkingSetNewton
 from kernelopt.kernels.rows import StoredKernels
 
-FEW = 400  # samples
-NAMES = ("auto", "newton", "interior_point", "conic")
+FEW, LARGE = 400, 200  # samples
+NAMES = ("auto", "newton", "interior_point", "cut_span", "conic")
 
 
 def choose(solver: Any, problem: Problem, **options) -> Solver:
@@ -28,12 +29,14 @@ def choose(solver: Any, problem: Problem, **options) -> Solver:
     - sets on which every kernel keeps weight (lp balls, prices, groups), below 400 samples or with a smooth loss: there
       the Newton method has no working set to gain from, and a Cholesky factor costs less than its machines.
 
+    From 200 points on, weights of any sign are `CutSpan`'s, which bounds the few eigenvalues that matter.
+
     The benchmark behind the rule is ``experiments/benchmarks``. The Newton method hands over by itself what rounding
     keeps it from proving.
 
     Parameters
     ----------
-    solver : {"auto", "newton", "interior_point", "conic"} or Solver
+    solver : {"auto", "newton", "interior_point", "cut_span", "conic"} or Solver
         A configured solver is returned as it is; its own options count then.
     problem : Problem
         What is to be solved.
@@ -41,12 +44,17 @@ def choose(solver: Any, problem: Problem, **options) -> Solver:
         ``tol, max_iter, time_limit, n_jobs, verbose``.
     """
     if solver == "auto":
-        solver = "newton" if WorkingSetNewton.takes(problem) and _pays(problem) else "interior_point"
+        if WorkingSetNewton.takes(problem) and _pays(problem):
+            solver = "newton"
+        elif isinstance(problem.kernel_set, PSDSpan) and problem.kernels.n_samples >= LARGE:
+            solver = "cut_span"
+        else:
+            solver = "interior_point"
     if solver == "newton":
         return WorkingSetNewton(**options)
-    if solver == "interior_point":
+    if solver in ("interior_point", "cut_span"):
         options.pop("n_jobs", None)
-        return InteriorPoint(**options)
+        return InteriorPoint(**options) if solver == "interior_point" else CutSpan(**options)
     if solver == "conic":
         return Conic(time_limit=options.get("time_limit"), verbose=bool(options.get("verbose")))
     if hasattr(solver, "solve"):
@@ -60,4 +68,5 @@ def _pays(problem: Problem) -> bool:
         return True  # the other one would make all matrices
     if isinstance(problem.kernel_set, Simplex | TraceBudget):
         return not isinstance(problem.criterion, OneClass)
-    return problem.kernel_set.fixed or (problem.n_train >= FEW and not problem.criterion.smooth)
+    alone = problem.kernel_set.fixed or problem.kernels.n_kernels == 1
+    return alone or (problem.n_train >= FEW and not problem.criterion.smooth)

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.convex.certificate import Certificate
 from kernelopt.convex.problem import Problem, Solution
+from kernelopt.convex.sets import GroupBall, LpBall
 from kernelopt.convex.solvers.cutting_planes import CuttingPlanes
 from kernelopt.convex.solvers.interior_point import InteriorPoint
 from kernelopt.convex.solvers.newton_state import Point, State
@@ -49,7 +50,8 @@ class Run:
         self.state = State(problem, solver.cache_bytes, self.out_of_time)
         self.program = problem.kernel_set.program(kernels)
         self.row = None if problem.kernel_set.fixed else budget_row(self.program)
-        self.fixed = problem.kernel_set.fixed or (self.row is not None and kernels.n_kernels == 1)
+        alone = kernels.n_kernels == 1 and (self.row is not None or isinstance(problem.kernel_set, LpBall | GroupBall))
+        self.fixed = problem.kernel_set.fixed or alone  # one kernel, and nothing to pay for it, takes all there is
         self.candidates = np.arange(kernels.n_kernels)  # those looked at while nothing is to be proven yet
         self.overshot = False
         self.failed = 0  # proofs that did not hold
@@ -62,6 +64,7 @@ class Run:
     # ---- the frame ---------------------------------------------------------------------------------------------------
 
     def solution(self, start: Solution | None) -> Solution:
+        """Return the best point found, proven, with a warning where the proof falls short."""
         try:
             stopped = self.iterate(self.begin(start))
         except KeyboardInterrupt:
@@ -262,6 +265,7 @@ class Run:
         return replace(point, q=point.q[stay])
 
     def raise_dual(self, a: np.ndarray | None, q: np.ndarray | None = None) -> None:
+        """Keep a where its lower bound is the best so far; q where it is known."""
         if a is None:
             return
         problem = self.problem
@@ -301,6 +305,7 @@ class Run:
     # ---- the record --------------------------------------------------------------------------------------------------
 
     def gap(self) -> float:
+        """Return the relative gap of the best bounds on the working set."""
         assert self.best is not None
         return Certificate(self.best.primal, self.dual, 0.0, self.problem.scale).gap
 
@@ -333,5 +338,6 @@ class Run:
         return self.state.entries / (kernels.n_kernels * kernels.n_samples**2)
 
     def out_of_time(self) -> bool:
+        """Whether time_limit is over."""
         limit = self.solver.time_limit
         return limit is not None and time.perf_counter() - self.clock > limit
