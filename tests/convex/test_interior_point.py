@@ -25,9 +25,9 @@ from kernelopt.convex import (
 )
 from kernelopt.convex.solvers import InteriorPoint
 from kernelopt.errors import UnboundedError
-from kernelopt.kernels import Gaussian, Linear
+from kernelopt.kernels import Gaussian, KernelStack, Linear
 from kernelopt.kernels.rows import StoredKernels
-from tests.convex.problems import CASES, CRITERIA, KERNELS, MACHINES, data, small
+from tests.convex.problems import CASES, CRITERIA, FOUR, KERNELS, MACHINES, SETS, data, small
 
 SOLVER = InteriorPoint(tol=1e-7)
 
@@ -235,3 +235,14 @@ def test_the_same_bits_on_repetition(name):
     for field in ("theta", "beta", "intercept", "a"):
         assert (getattr(first, field) == getattr(second, field)).all()
     assert first.certificate == second.certificate
+
+
+@pytest.mark.parametrize("name", ["simplex", "lp 1", "lp 2", "radius", "trace", "psd_span", "groups", "squared lp 2"])
+def test_two_equal_points_of_two_classes_are_not_separated_by_rounding(name):
+    """A margin of 1e-8 between two copies of a point is no margin, though the primal bound is finite."""
+    X, label = data(0, 12)
+    X, y = np.vstack([X, X[:1]]), np.append(2.0 * label - 1, 1.0 - 2 * label[0])
+    Ks = KernelStack.from_kernels(FOUR, X).leading
+    with pytest.raises(UnboundedError, match="no hyperplane separates") as refused:
+        InteriorPoint(tol=1e-7).solve(Problem.of(Ks, y, HardMargin(), SETS[name]))
+    assert refused.value.bound > 1e3  # what multiples of the ray are seen to reach

@@ -262,14 +262,21 @@ class Run:
         return gap
 
     def refuse_unbounded(self, a: np.ndarray, witness: Any) -> None:
-        """Raise an error when a multiple of the present dual point proves that the optimum is beyond reason."""
-        problem = self.problem
-        if problem.criterion.name != "hard_margin" or np.isfinite(self.best[0] if self.best else np.inf):
+        """Raise an error when a multiple of the present dual point proves that the optimum is beyond reason.
+
+        What no weights of the start separate, no weights do: they leave no kernel out. A finite primal bound does not
+        speak against it, since rounding alone separates two equal points.
+        """
+        problem, kernel_set, kernels = self.problem, self.problem.kernel_set, self.problem.kernels
+        if problem.criterion.name != "hard_margin":
             return
         total = float(a.sum())
         V = problem.padded(problem.criterion.V(a, problem.Y))
-        support = problem.kernel_set.support_at(V, problem.kernels, witness=witness)
-        bound = total**2 / (4 * max(support, 1e-300))
+        if isinstance(kernel_set, BoundedBall):
+            norm = kernel_set.support_at(V, kernels, witness=witness)
+        else:
+            norm = float(kernel_set.start(kernels) @ kernels.quadratics(V))
+        bound = total**2 / (4 * max(norm, 1e-300))
         if bound > HOPELESS * problem.scale:
             ray = a / total
             # So far beyond reason, rounding decides: what is claimed is what multiples of the ray are seen to reach.
