@@ -107,7 +107,7 @@ class Kernels(ABC):
 
 def gather(Ks: np.ndarray, rows: np.ndarray, columns: np.ndarray, dtype: Any = None) -> np.ndarray:
     """Return Ks[:, rows][:, :, columns], shape (M, r, c), without anything larger on the way."""
-    rows, columns = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
+    rows, columns = np.ascontiguousarray(rows, dtype=np.int64), np.ascontiguousarray(columns, dtype=np.int64)
     out = np.empty((len(Ks), len(rows), len(columns)), dtype=dtype or Ks.dtype)
     if core is None:
         for part, K in zip(out, Ks, strict=True):
@@ -205,7 +205,7 @@ class StoredKernels(Kernels):
 
     def rows(self, mu, index, out=None, slots=None):
         """Return rows of K(mu), shape (r, n)."""
-        index = np.asarray(index, dtype=np.int64)
+        index = np.ascontiguousarray(index, dtype=np.int64)
         if out is None:
             out, slots = np.empty((len(index), self.n_samples)), np.arange(len(index))
         active = np.flatnonzero(mu)
@@ -229,7 +229,7 @@ class StoredKernels(Kernels):
 
     def products(self, V, which=None):
         """Return K_k V for each kernel, shape (M, n, columns of V)."""
-        which = np.arange(self.n_kernels) if which is None else np.asarray(which, dtype=np.int64)
+        which = np.arange(self.n_kernels) if which is None else np.ascontiguousarray(which, dtype=np.int64)
         rows = np.flatnonzero(np.any(V != 0, axis=1))
         out = np.zeros((len(which), V.shape[1], self.n_samples))
         coef = np.ascontiguousarray(V[rows], dtype=float)
@@ -242,7 +242,7 @@ class StoredKernels(Kernels):
 
     def quadratics(self, V, which=None):
         """Return half the quadratic forms, from the upper triangle of the rows that count."""
-        which = np.arange(self.n_kernels) if which is None else np.asarray(which, dtype=np.int64)
+        which = np.arange(self.n_kernels) if which is None else np.ascontiguousarray(which, dtype=np.int64)
         if core is None:
             return super().quadratics(V, which)
         rows, s = np.flatnonzero(np.any(V != 0, axis=1)), np.ascontiguousarray(V.T, dtype=float)
