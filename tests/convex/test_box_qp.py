@@ -86,7 +86,7 @@ def test_free_system_is_the_inverse_where_sums_vanish(seed, n_groups, c, size):
     group = rng.integers(0, max(n_groups, 1), n)
     Z = linalg.null_space((group == np.arange(n_groups)[:, None]).astype(float)) if n_groups else np.eye(n)
     Pi = Z @ np.linalg.inv(Z.T @ (K + np.diag(d)) @ Z) @ Z.T
-    system = FreeSystem(K, d, group, n_groups)
+    system = FreeSystem(K.copy(), d, group, n_groups)
     r, P = rng.normal(size=n), rng.normal(size=(n, 4)) + 1e4
     assert_allclose(system.solve(r), Pi @ r, atol=1e-7 * np.abs(Pi @ r).max())
     assert_allclose(system.curvature(P), P.T @ Pi @ P, rtol=1e-5, atol=1e-6 * np.abs(P.T @ Pi @ P).max())
@@ -96,7 +96,7 @@ def test_free_system_of_equal_samples_is_the_pseudo_inverse():
     X, _ = data(0, 15)
     X = np.concatenate([X, X])
     K = Gaussian(0.5)(X, X)
-    system, Z = FreeSystem(K, np.zeros(30), np.zeros(30, int), 1), linalg.null_space(np.ones((1, 30)))
+    system, Z = FreeSystem(K.copy(), np.zeros(30), np.zeros(30, int), 1), linalg.null_space(np.ones((1, 30)))
     r = K @ np.random.default_rng(0).normal(size=30)
     Pi = Z @ np.linalg.pinv(Z.T @ K @ Z, rcond=1e-10, hermitian=True) @ Z.T
     assert system.L is not None

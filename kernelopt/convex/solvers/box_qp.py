@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
+from scipy.linalg import blas, lapack
 
 from kernelopt.convex.criteria import Criterion, DualProgram
 
@@ -136,29 +137,34 @@ class FreeSystem:
     .. math:: \Pi = B^{-1} - B^{-1} E (E^\top B^{-1} E)^{-1} E^\top B^{-1}, \qquad B = P (K_{FF} + D) P + c\, E E^\top,
 
     for any c, with P taking the mean of each group away: a kernel need be definite only where the sums vanish.
+
+    Parameters
+    ----------
+    K : array of shape (f, f)
+        The kernel on the free variables; overwritten, for the factor is as large.
+    d, group : arrays of shape (f,)
+        Quadratic terms, and which sum a variable belongs to.
+    n_groups : int
+        How many sums there are.
     """
 
     def __init__(self, K: np.ndarray, d: np.ndarray, group: np.ndarray, n_groups: int):
         E = (group[:, None] == np.arange(n_groups)).astype(float)
         E = E[:, E.any(axis=0)]
-        B = np.array(K, dtype=float)
-        B[np.diag_indices_from(B)] += d
-        means = E / E.sum(axis=0)
-        B -= E @ (means.T @ B)
-        B -= (B @ means) @ E.T
-        size = float(np.mean(np.abs(np.diagonal(B)))) or 1.0
-        B += size * (E @ E.T)
-        self.L: np.ndarray | None = None
+        A = K if K.flags.f_contiguous else K.T  # symmetric, and this is the order of LAPACK
+        diagonal, size = np.diagonal(A) + d, 0.0
+        self.L: np.ndarray | None = None  # in the lower triangle; the upper one holds what is left of K
         for ridge in (0.0, 1e-12, 1e-9, 1e-6):
-            try:
-                A = B + ridge * size * np.eye(len(B)) if ridge else B
-                self.L = linalg.cholesky(A, lower=True, check_finite=False)
+            if ridge:  # the failed attempt has spoiled the lower triangle
+                for i in range(1, len(A)):
+                    A[i, :i] = A[:i, i]
+            np.fill_diagonal(A, diagonal + ridge * size)
+            A, size = _centred(A, E)
+            A, failed = lapack.dpotrf(A, lower=1, clean=0, overwrite_a=1)
+            if not failed:
+                self.L, self.G = A, linalg.solve_triangular(A, E, lower=True, check_finite=False)
+                self.S = np.linalg.pinv(self.G.T @ self.G, hermitian=True) if E.shape[1] else np.zeros((0, 0))
                 break
-            except linalg.LinAlgError:
-                continue
-        if self.L is not None:
-            self.G = self._half(E)
-            self.S = np.linalg.pinv(self.G.T @ self.G, hermitian=True) if E.shape[1] else np.zeros((0, 0))
 
     def _half(self, A: np.ndarray) -> np.ndarray:
         return linalg.solve_triangular(self.L, A, lower=True, check_finite=False)
@@ -174,3 +180,15 @@ class FreeSystem:
         h = self._half(A)
         h = h - self.G @ (self.S @ (self.G.T @ h))  # before the square, or a large constant in A would eat the digits
         return h.T @ h
+
+
+def _centred(A: np.ndarray, E: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return P A P + c E E' in the lower triangle of A, and c, the size of P A P."""
+    if not E.shape[1]:
+        return A, float(np.mean(np.abs(np.diagonal(A))))
+    means = E / E.sum(axis=0)
+    M = A @ means
+    S = means.T @ M
+    size = float(np.mean(np.abs(np.diagonal(A) - np.sum(E * (2 * M - E @ S), axis=1)))) or 1.0
+    U = M - 0.5 * E @ (S + size * np.eye(len(S)))
+    return blas.dsyr2k(-1.0, E, U, beta=1.0, c=A, lower=1, overwrite_c=1), size

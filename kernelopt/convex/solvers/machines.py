@@ -178,7 +178,7 @@ class SmoothMachine(Machine):
         for _ in range(50):
             x = self.sign * self.s
             self.factorisations += 1
-            self.system = FreeSystem(K, program.d - curve.second(x), group, len(program.total))
+            self.system = FreeSystem(K.copy(), program.d - curve.second(x), group, len(program.total))
             if self.violation() <= tol or self.system.L is None:
                 return
             step = -self.system.solve(self.g)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from kernelopt.compiled import core
 from kernelopt.kernels.rows import Kernels, StoredKernels, gather
 
-WHOLE = 2**28  # bytes up to which all rows may be kept
+WHOLE = 2**30  # bytes up to which all rows may be kept
 AT_LEAST = 64  # rows
 
 
@@ -25,13 +27,17 @@ class RowCache:
     def __init__(self, kernels: Kernels, limit: int = WHOLE):
         self.kernels, n = kernels, kernels.n_samples
         room = max(AT_LEAST, limit // (n * kernels.dtype.itemsize))
-        self.table = np.empty((min(n, room), n), dtype=kernels.dtype)
         self.slot = np.full(n, -1, dtype=np.int64)  # where the row of each sample lies
-        self.owner = np.full(len(self.table), -1, dtype=np.int64)  # whose row lies there
+        self.owner = np.full(min(n, room), -1, dtype=np.int64)  # whose row lies there
         self.used = 0  # rows of the table in use
         self.hand = 0  # the next to be given up when all are
         self.entries = 0  # read of the kernels so far
         self.stack: tuple | None = None  # what compiled loops may mix rows from by themselves
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """The rows, in memory that is taken when the first is made."""
+        return np.empty((len(self.owner), self.kernels.n_samples), dtype=self.kernels.dtype)
 
     def reset(self, mu: np.ndarray) -> None:
         """Forget the rows, as the weights have changed."""
@@ -71,8 +77,11 @@ class RowCache:
 
     def block(self, index: np.ndarray) -> np.ndarray:
         """Return the square block of K(mu) on some samples."""
-        out = np.empty((len(index), len(index)))
         step = len(self.owner)
+        if len(index) <= step:
+            self.fetch(index)
+            return gather(self.table[None], self.slot[index], index, float)[0]
+        out = np.empty((len(index), len(index)))
         for start in range(0, len(index), step):
             part = index[start : start + step]
             self.fetch(part)
