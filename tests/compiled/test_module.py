@@ -83,6 +83,28 @@ def test_loops_over_gaussians(n, dtype, rtol):
     assert_allclose(forms, expected, rtol=100 * rtol)
 
 
+@pytest.mark.parametrize("n", [1, 2, 31, 37, 600, 1100])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_squared_distances(n, dtype):
+    """From a first point on, symmetric to the bit, and zero on the diagonal."""
+    X = np.random.default_rng(n).normal(size=(3, n))
+    exact = np.sum((X[:, :, None] - X[:, None, :]) ** 2, axis=0)
+    whole = np.zeros((n, n), dtype=dtype)
+    core.distances(X, np.arange(n), 0, whole)
+    assert_allclose(whole, exact, rtol=1e-13 if dtype == np.float64 else 1e-6)
+    assert_array_equal(whole, whole.T)
+    assert not np.diagonal(whole).any()
+    for first in {0, n // 3, n - 1, n}:
+        part = np.full((2, n - first), 7.0, dtype=dtype)
+        core.distances(X, ints(n - 1, 0), first, part)
+        assert_array_equal(part, whole[[n - 1, 0], first:])
+
+
+@pytest.mark.parametrize("first", [-1, N + 1, 2**62, -(2**62)])
+def test_distances_from_no_point_are_refused(first):
+    refused("distances", ValueError, "first must be between", first=first)
+
+
 def test_far_points_have_kernel_zero_and_near_ones_one():
     D = np.array([[0.0, 1e-300, 800.0, 1e300]])
     out = np.zeros((1, 4))
@@ -103,6 +125,7 @@ def calls():
         "products": dict(Ks=Ks, active=ints(0, 2), rows=ints(1, 5), coef=np.ones((2, 3)), out=np.zeros((2, 3, n))),
         "quadratics": dict(Ks=Ks, active=ints(0, 2), rows=ints(1, 5), s=np.ones((3, n)), out=np.zeros(2)),
         "gather": dict(Ks=Ks, rows=ints(1, 5), columns=ints(0, 3, 4), out=np.zeros((M, 2, 3))),
+        "distances": dict(X=np.ones((3, n)), rows=ints(0, 4), first=2, out=np.zeros((2, n - 2))),
         "gaussian_mix": dict(D=distances(), gamma=np.ones(2), weight=np.ones(2), out=np.zeros((5, n))),
         "gaussian_products": dict(D=distances(), gamma=np.ones(2), coef=np.ones((5, 3)), out=np.zeros((2, 3, n))),
         "gaussian_quadratics": dict(
@@ -155,22 +178,20 @@ def test_other_numbers_of_axes_are_refused(f, name):
     refused(f, ValueError, "axes", **{name: value.ravel()[:1].reshape(()) if value.ndim == 1 else value[0].copy()})
 
 
+ANY = {  # axes of any length: those that only indices must stay inside, and those summed over
+    ("mix", "out", 0), ("mix", "Ks", 0), ("mix", "Ks", 1), ("products", "Ks", 0), ("products", "Ks", 1),
+    ("quadratics", "Ks", 0), ("quadratics", "rows", 0), ("quadratics", "s", 0), ("gather", "Ks", 1), ("gather", "Ks", 2),
+    ("distances", "X", 0), ("gaussian_quadratics", "s", 0), ("smo", "cache", 0),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("f, name", ARRAYS)
 def test_other_shapes_are_refused(f, name):
-    """Along each axis that another array must match; arrays that say a length themselves break the others."""
     value = calls()[f][name]
-    for axis in range(value.ndim):
-        if (f, name, axis) in (("mix", "out", 0), ("smo", "cache", 0)):
-            continue  # any number of slots, as long as the indices stay inside
-        if (f, name, axis) in (("mix", "Ks", 0), ("mix", "Ks", 1), ("products", "Ks", 0), ("products", "Ks", 1),
-                               ("quadratics", "Ks", 0), ("gather", "Ks", 1), ("gather", "Ks", 2),
-                               ("quadratics", "rows", 0)):  # fmt: skip
-            continue  # bounded by the indices alone
+    for axis in [axis for axis in range(value.ndim) if (f, name, axis) not in ANY]:
         longer = np.concatenate([value, np.take(value, [0], axis)], axis)
         shorter = np.ascontiguousarray(np.delete(value, 0, axis))
-        for other in (longer, shorter) if (f, name, axis) != ("quadratics", "s", 0) else ():
-            if (f, name, axis) in (("gaussian_quadratics", "s", 0),):
-                continue
+        for other in (longer, shorter):
             refused(f, (ValueError, IndexError), "length|outside", **{name: other})
 
 
