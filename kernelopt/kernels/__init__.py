@@ -25,10 +25,12 @@ from kernelopt.kernels.interface import (
     kernel_diag,
     kernel_name,
 )
+from kernelopt.kernels.lowrank import LowRankKernels
 from kernelopt.kernels.normalize import Normalization
 from kernelopt.kernels.resolve import resolve
 from kernelopt.kernels.spans import eigenvector_kernels
 from kernelopt.kernels.stack import KernelStack, as_stack
+from kernelopt.kernels.torch_rows import TorchKernels
 from kernelopt.kernels.validation import check_gram
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Kernel",
     "KernelStack",
     "Linear",
+    "LowRankKernels",
     "Named",
     "Normalization",
     "OnColumns",
@@ -47,6 +50,7 @@ __all__ = [
     "Product",
     "Scaled",
     "Sum",
+    "TorchKernels",
     "White",
     "as_kernel",
     "as_stack",

@@ -150,7 +150,7 @@ class TorchKernels(Kernels):
         return replace(self, Ks=self.Ks[self._index(which)], scale=self.scale[which])
 
     def _index(self, index) -> Any:
-        return self.where.torch.as_tensor(np.asarray(index, dtype=np.int64), device=self.where.name)
+        return self.where.torch.as_tensor(np.ascontiguousarray(index, dtype=np.int64), device=self.where.name)
 
     def _parts(self, count: int):
         """Yield slices of rows that may be widened at once."""
