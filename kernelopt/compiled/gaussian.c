@@ -16,7 +16,7 @@ static inline double power_of_two_d(double k) { /* k is an integer in [-1022, 0]
     const union {
         int64_t i;
         double x;
-    } out = {(magic.i + 1023) << 52};
+    } out = {(int64_t)((uint64_t)(magic.i + 1023) << 52)};
     return out.x;
 }
 
