@@ -1,20 +1,17 @@
 """The Newton method over a working set: what it takes, what it proves, and how it ends early."""
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn.exceptions import ConvergenceWarning
 
-import kernelopt.convex.solvers.machines as machines
 import kernelopt.convex.solvers.newton_run as module
-from kernelopt.convex import Hinge, LpBall, Problem, Simplex, SquaredHinge, TraceBudget
+from kernelopt.convex import Hinge, LpBall, Simplex, SquaredHinge, TraceBudget
 from kernelopt.convex.solvers import InteriorPoint, WorkingSetNewton
-from kernelopt.kernels import Gaussian
 from kernelopt.kernels.rows import StoredKernels
-from tests.convex.problems import CASES, CRITERIA, PAIRS, SETS, data, problem, small
+from tests.convex.newton import alone, many_kernels, overlap
+from tests.convex.problems import CASES, CRITERIA, PAIRS, SETS, problem, small
 
 NEWTON = WorkingSetNewton(tol=1e-6)
 TAKEN_CRITERIA = ("hinge", "squared_hinge", "nu_svm", "one_class", "epsilon_svr", "least_squares",
@@ -22,17 +19,6 @@ TAKEN_CRITERIA = ("hinge", "squared_hinge", "nu_svm", "one_class", "epsilon_svr"
 REFUSED_SETS = ("radius", "psd_span", "frobenius")
 TAKEN = [(c, s) for c, s in PAIRS if c in TAKEN_CRITERIA and not any(r in s for r in REFUSED_SETS)]
 REFUSED = [pair for pair in PAIRS if pair not in TAKEN]
-
-
-def overlap(one, other, rtol=1e-9):
-    """Whether two brackets hold one number."""
-    slack = rtol * max(abs(one.primal), abs(other.primal))
-    return one.dual <= other.primal + slack and other.dual <= one.primal + slack
-
-
-def alone(solution):
-    """Whether no other method was asked."""
-    return not any("method" in entry for entry in solution.history)
 
 
 @pytest.mark.parametrize("criterion, kernel_set", TAKEN)
@@ -104,15 +90,6 @@ def test_verbose_prints_a_line_per_step(capsys):
     solution = WorkingSetNewton(tol=1e-6, verbose=1).solve(problem())
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == solution.n_iter and all("gap" in line and "kernels" in line for line in lines)
-
-
-def many_kernels(n=300, m=30, C=1.0, seed=0, criterion=Hinge):
-    """Gaussians on single features and on all, of which most are of no use."""
-    X, label = data(seed, n)
-    X = np.column_stack([X, np.random.default_rng(seed).normal(size=(n, 5))])
-    Ks = [Gaussian(10.0 ** (k % 5 - 2))(X[:, [k % 8]], X[:, [k % 8]]) for k in range(m - 2)]
-    Ks += [Gaussian(g)(X[:, :3], X[:, :3]) for g in (0.1, 1.0)]
-    return Problem.of(np.stack([(K + K.T) / 2 for K in Ks]), 2.0 * label - 1, criterion(C), Simplex())
 
 
 @pytest.mark.parametrize("criterion", [Hinge, SquaredHinge])
@@ -192,101 +169,3 @@ def test_single_precision_kernels_are_solved_as_they_are():
     ours = NEWTON.solve(single)
     assert ours.certificate.holds(1e-6)
     assert overlap(ours.certificate, NEWTON.solve(double).certificate)
-
-
-# --- how it ends early
-
-
-@pytest.mark.parametrize("kernel_set", [Simplex(), LpBall(2.0)], ids=lambda s: s.name)
-def test_iteration_limit_warns_and_keeps_a_true_certificate(kernel_set):
-    task = problem(kernel_set=kernel_set, C=10.0)
-    with pytest.warns(ConvergenceWarning, match="max_iter was reached with a relative duality gap of"):
-        solution = WorkingSetNewton(tol=1e-14, max_iter=1).solve(task)
-    assert solution.n_iter == 1 and 1e-14 < solution.certificate.gap
-    assert solution.certificate == task.certify(solution)
-
-
-@pytest.mark.parametrize("n", [40, 300])
-def test_time_limit_warns_and_keeps_the_best_point(n):
-    task = many_kernels(n=n, m=8)
-    with pytest.warns(ConvergenceWarning, match="time_limit was reached"):
-        solution = WorkingSetNewton(tol=1e-12, time_limit=0.0).solve(task)
-    assert np.isfinite(solution.certificate.gap) and solution.certificate.infeasibility < 1e-9
-    assert solution.certificate == task.certify(solution)
-
-
-def interrupting(monkeypatch, after):
-    """Let a machine be interrupted, once, after some improvements."""
-    improve, calls = machines.BoxMachine.improve, []
-
-    def interrupted(*args):
-        calls.append(1)
-        if len(calls) == after:
-            raise KeyboardInterrupt
-        return improve(*args)
-
-    monkeypatch.setattr(machines.BoxMachine, "improve", interrupted)
-    return calls
-
-
-@pytest.mark.parametrize("after", [3, 6, 9, 12])
-def test_an_interrupt_returns_the_best_point(monkeypatch, after):
-    task = problem(C=10.0)
-    calls = interrupting(monkeypatch, after)
-    with pytest.warns(ConvergenceWarning, match="interrupted with a relative duality gap of"):
-        solution = WorkingSetNewton(tol=1e-12).solve(task)
-    assert len(calls) == after
-    assert solution.certificate.infeasibility < 1e-9 and np.isfinite(solution.certificate.gap)
-    assert solution.certificate == task.certify(solution)
-    assert solution.history[-1]["primal"] >= solution.certificate.primal * (1 - 1e-9)
-
-
-def test_an_interrupt_before_the_first_point_is_an_interrupt(monkeypatch):
-    interrupting(monkeypatch, 1)
-    with pytest.raises(KeyboardInterrupt):
-        NEWTON.solve(problem())
-
-
-LOST = {
-    2: "lost where the weights are learned on a few samples",
-    9: "the point before new kernels entered is forgotten",
-}
-
-
-@pytest.mark.parametrize("after", [2, 5, 8, 9, 12, 15, 20, 25, 30])
-def test_an_interrupt_is_never_lost(request, monkeypatch, capsys, after):
-    """Wherever it comes, on the few samples too: it ends the run, with a point once there was one."""
-    if after in LOST:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=LOST[after]))
-    task = many_kernels()
-    calls = interrupting(monkeypatch, after)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            solution = WorkingSetNewton(tol=1e-9, verbose=1).solve(task)
-        except KeyboardInterrupt:
-            assert len(calls) == after and "primal" not in capsys.readouterr().out
-            return
-    assert len(calls) == after and any("interrupted" in str(w.message) for w in caught)
-    assert solution.certificate == task.certify(solution) and np.isfinite(solution.certificate.gap)
-
-
-# --- what rounding beats goes to the interior-point method
-
-
-def test_standing_still_hands_over(monkeypatch):
-    """Machines that never get better: the bounds stand still, and the other method proves the optimum."""
-    monkeypatch.setattr(machines.BoxMachine, "improve", lambda self, *args: None)
-    task = problem()
-    solution = NEWTON.solve(task)
-    assert solution.certificate.holds(1e-6) and not alone(solution)
-    assert solution.n_iter == len(solution.history)
-    assert overlap(solution.certificate, InteriorPoint(tol=1e-6).solve(task).certificate)
-
-
-def test_standing_still_is_said_where_there_is_no_other_method(monkeypatch):
-    monkeypatch.setattr(machines.BoxMachine, "improve", lambda self, *args: None)
-    monkeypatch.setattr(module, "SMALL", 10)
-    with pytest.warns(ConvergenceWarning, match="stood still"):
-        solution = NEWTON.solve(problem())
-    assert solution.n_iter < 200 and alone(solution) and solution.certificate.gap > 1e-6
