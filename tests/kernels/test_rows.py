@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import EfficiencyWarning
 
-from kernelopt.kernels import Gaussian, KernelStack, Linear, OnColumns, Polynomial, rows
+from kernelopt.kernels import Gaussian, KernelStack, Linear, OnColumns, Polynomial, on_the_fly, rows
 from kernelopt.kernels.lowrank import LowRankKernels
 from kernelopt.kernels.on_the_fly import OnTheFly
 from kernelopt.kernels.rows import StoredKernels
@@ -85,7 +85,8 @@ LOW = ["pivoted Cholesky", "Nystroem", "random features"]
 def path(request, monkeypatch):
     """Both ways of doing it, where there are two."""
     if request.param == "numpy":
-        monkeypatch.setattr(rows, "core", None)
+        for module in (rows, on_the_fly):
+            monkeypatch.setattr(module, "core", None)
     elif rows.core is None:
         pytest.skip("the compiled part is not built")
 
