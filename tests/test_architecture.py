@@ -33,6 +33,7 @@ MAY_IMPORT = {
 HEAVY = {
     "cvxpy": {"convex/solvers/conic.py", "convex/solvers/conic_programs.py", "bridges/polish.py"},
     "torch": {"conv/*", "bridges/*", "backend.py", "estimators/convnet.py"},
+    "skglm": {"convex/solvers/group_lasso.py"},
     "matplotlib": {"conv/figures.py", "pages/*", "estimators/plotting.py"},
 }
 

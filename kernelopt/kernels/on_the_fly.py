@@ -111,24 +111,31 @@ class OnTheFly(Kernels):
             if len(inside):
                 yield family, inside, place[inside]
 
-    def _over_blocks(self, rows: np.ndarray, columns: int, task: Callable[[slice], Any]) -> list[Any]:
-        """Do a task on blocks of the rows, on the threads; return what they give."""
-        step = max(1, BLOCK // max(columns, 1) // self.threads)
-        blocks = [slice(at, at + step) for at in range(0, len(rows), step)]
-        if self.threads <= 1 or len(blocks) <= 1:
-            return [task(block) for block in blocks]
+    def _over_blocks(self, rows: np.ndarray, columns: int, task: Callable[[slice, Any], None], make=lambda: None):
+        """Do a task on blocks of the rows, adding to what `make` makes, one for each thread; return these."""
+        step = max(1, BLOCK // max(columns, 1))
+        edges = np.linspace(0, len(rows), min(self.threads, max(len(rows), 1)) + 1).astype(int)
+
+        def part(first: int, last: int) -> Any:
+            total = make()
+            for at in range(first, last, step):
+                task(slice(at, min(at + step, last)), total)
+            return total
+
+        if len(edges) == 2:
+            return [part(0, len(rows))]
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(task, blocks))
+            return list(pool.map(part, edges, edges[1:]))
 
     def rows(self, mu, index, out=None, slots=None):
         """Return rows of K(mu), shape (r, n)."""
-        index = np.asarray(index, dtype=np.int64)
+        index = np.ascontiguousarray(index, dtype=np.int64)
         if out is None:
             out, slots = np.empty((len(index), self.n_samples)), np.arange(len(index))
         active = np.flatnonzero(mu)
         weight = np.asarray(mu, dtype=float)[active] / self.scale[active]
 
-        def block(t: slice) -> None:
+        def block(t: slice, _: None) -> None:
             total = np.zeros((len(index[t]), self.n_samples), dtype=self.dtype)
             for family, inside, place in self._parts(active):
                 family.mix(index[t], inside, weight[place], total)
@@ -140,38 +147,39 @@ class OnTheFly(Kernels):
     def products(self, V, which=None):
         """Return K_k V for each kernel, shape (M, n, columns of V)."""
         which = np.arange(self.n_kernels) if which is None else np.asarray(which, dtype=np.int64)
+        if len(np.unique(which)) < len(which):
+            which, again = np.unique(which, return_inverse=True)
+            return self.products(V, which)[again]
         rows = np.flatnonzero(np.any(V != 0, axis=1))
         coef = np.ascontiguousarray(V[rows], dtype=float)
 
-        def block(t: slice) -> np.ndarray:
-            part = np.zeros((len(which), V.shape[1], self.n_samples))
+        def block(t: slice, out: np.ndarray) -> None:
             for family, inside, place in self._parts(which):
                 sums = np.zeros((len(inside), V.shape[1], self.n_samples))
                 family.products(rows[t], inside, np.ascontiguousarray(coef[t]), sums)
-                part[place] = sums
-            return part
+                out[place] += sums
 
-        out = np.zeros((len(which), V.shape[1], self.n_samples))
-        for part in self._over_blocks(rows, self.n_samples, block):
-            out += part
+        shape = (len(which), V.shape[1], self.n_samples)
+        out = sum(self._over_blocks(rows, self.n_samples, block, lambda: np.zeros(shape)))
         return np.swapaxes(out / self.scale[which, None, None], 1, 2)
 
     def quadratics(self, V, which=None):
         """Return half the quadratic forms: of the points that count alone, each pair once."""
         which = np.arange(self.n_kernels) if which is None else np.asarray(which, dtype=np.int64)
+        if len(np.unique(which)) < len(which):
+            which, again = np.unique(which, return_inverse=True)
+            return self.quadratics(V, which)[again]
         support = np.flatnonzero(np.any(V != 0, axis=1))
         if len(support) == 0:
             return np.zeros(len(which))
         small, s = self.take(support), np.ascontiguousarray(V[support].T, dtype=float)
         rows = np.arange(len(support))
 
-        def block(t: slice) -> np.ndarray:
-            part = np.zeros(len(which))
+        def block(t: slice, out: np.ndarray) -> None:
             for family, inside, place in small._parts(which):
-                part[place] = family.quadratics(rows[t], inside, s)
-            return part
+                out[place] += family.quadratics(rows[t], inside, s)
 
-        total = np.sum(small._over_blocks(rows, len(support), block), axis=0)
+        total = sum(small._over_blocks(rows, len(support), block, lambda: np.zeros(len(which))))
         return 0.5 * total / self.scale[which]
 
     def take(self, index):

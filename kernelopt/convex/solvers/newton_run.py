@@ -54,7 +54,8 @@ class Run:
         self.fixed = problem.kernel_set.fixed or alone  # one kernel, and nothing to pay for it, takes all there is
         self.candidates = np.arange(kernels.n_kernels)  # those looked at while nothing is to be proven yet
         self.overshot = False
-        self.failed = 0  # proofs that did not hold
+        self.failed = 0  # proofs that did not hold, for rounding
+        self.since = 0  # the iterations before kernels last joined: bounds begin anew then
         self.best: Point | None = None
         self.proven: Solution | None = None
         self.dual, self.a = -np.inf, np.zeros(problem.Y.shape)
@@ -167,7 +168,7 @@ class Run:
                 return "time_limit was reached"
             if self.failed > 3:
                 return HARD[1]
-            if len(self.history) > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
+            if len(self.history) - self.since > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
                 return HARD[0]
             stalled = stalled + 1 if gap > 0.5 * previous else 0
             if self.fixed or stalled:  # an error of the machines counts to first order in the lower bound
@@ -250,7 +251,7 @@ class Run:
 
     def forget(self) -> None:
         """Forget the bounds: what was proven on fewer kernels is proven of them alone."""
-        self.best, self.dual = None, -np.inf
+        self.best, self.dual, self.since = None, -np.inf, len(self.history)
         self.planes.clear()
 
     def narrow(self, point: Point, target: np.ndarray) -> Point:
