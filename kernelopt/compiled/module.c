@@ -353,7 +353,7 @@ static PyObject *smo(PyObject *self, PyObject *args) {
     TAKE(2, "lower", DOUBLE, 1, 0);
     TAKE(3, "upper", DOUBLE, 1, 0);
     TAKE(4, "curvature", DOUBLE, 1, 0);
-    TAKE(7, "cache", REAL, 2, 1);
+    TAKE(7, "cache", REAL, 2, stack != Py_None);
     TAKE(8, "slot", INTEGER, 1, 1);
     TAKE(9, "scratch", DOUBLE, 2, 1);
     q.n = SHAPE(0, 0);

@@ -32,10 +32,16 @@ class RowCache:
         self.used = 0  # rows of the table in use
         self.hand = 0  # the next to be given up when all are
         self.entries = 0  # read of the kernels so far
+        self.direct: np.ndarray | None = None  # a matrix that holds all rows already
         self.stack: tuple | None = None  # what compiled loops may mix rows from by themselves
 
-    @cached_property
+    @property
     def table(self) -> np.ndarray:
+        """The rows."""
+        return self._made if self.direct is None else self.direct
+
+    @cached_property
+    def _made(self) -> np.ndarray:
         """The rows, in memory that is taken when the first is made."""
         return np.empty((len(self.owner), self.kernels.n_samples), dtype=self.kernels.dtype)
 
@@ -44,9 +50,15 @@ class RowCache:
         self.mu, self.active = mu, np.flatnonzero(mu)
         self.slot[:] = -1
         self.used = self.hand = 0
+        self.stack = self.direct = None
         self.diagonal = mu[self.active] @ self.kernels.diagonals[self.active]
         if isinstance(self.kernels, StoredKernels):
-            self.stack = (self.kernels.Ks, self.active, mu[self.active] / self.kernels.scale[self.active])
+            weight = mu[self.active] / self.kernels.scale[self.active]
+            alone = self.kernels.Ks[self.active[0]] if len(weight) == 1 and weight[0] == 1 else None
+            if alone is not None and alone.flags.c_contiguous:
+                self.direct, self.slot[:] = alone, np.arange(len(self.slot))  # one kernel as it is: no row is made
+            else:
+                self.stack = (self.kernels.Ks, self.active, weight)
 
     def fetch(self, index: np.ndarray, keep: int = -1) -> None:
         """Make rows and keep them; what was there of them, and the row `keep`, is not given up for the others."""
