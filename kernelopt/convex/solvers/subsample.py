@@ -11,7 +11,7 @@ from kernelopt.kernels.rows import StoredKernels
 
 RUNS = 8
 FEWEST, MOST = 100, 400  # samples
-ROOM = 2**27  # bytes that their kernels may take
+ROOM = 2**23  # bytes that their kernels may take: more costs more to copy than it is worth
 
 
 def runs_of_samples(problem: Problem) -> Problem | None:
