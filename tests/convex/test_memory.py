@@ -63,7 +63,7 @@ FEW = pytest.mark.xfail(strict=True, reason="the problem on a few samples lives 
 @pytest.mark.parametrize(
     "how",
     [
-        pytest.param("traced", marks=FEW),
+        "traced",
         pytest.param("traced squared", marks=FEW),
         "traced ball",
         pytest.param("traced single", marks=FEW),

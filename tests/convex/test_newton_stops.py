@@ -111,7 +111,6 @@ def test_standing_still_is_said_where_there_is_no_other_method(monkeypatch):
     assert solution.n_iter < 200 and alone(solution) and solution.certificate.gap > 1e-6
 
 
-@pytest.mark.xfail(strict=True, reason="bounds that were just forgotten count as standing still")
 def test_a_wider_working_set_is_no_standing_still(monkeypatch):
     """Kernels enter after four steps that brought the gap from 2e-1 to 2e-3: no reason to stop."""
     monkeypatch.setattr(module, "PATIENCE", 3)

@@ -76,6 +76,15 @@ def test_the_model_is_minimised(kernel_set, seed, rank, scale):
     assert found <= reference + 1e-6 * scale * max(1.0, float(np.abs(mu).max()) ** 2)
 
 
+@pytest.mark.parametrize("seed", [674, 73, 205, 311])
+def test_groups_that_are_nearly_tied(seed):
+    """A bold barrier swings between them: then it is walked with care. Without curvature the optimum is known."""
+    kernel_set = BALLS["groups 2"]
+    q, H = model(seed, 0)
+    theta = minimise_model(kernel_set.program(KERNELS), kernel_set.start(KERNELS), q, H, np.arange(M))
+    assert q @ theta == pytest.approx(kernel_set.support(q, KERNELS), rel=1e-6)
+
+
 @pytest.mark.parametrize("kernel_set", SIMPLEXES, ids=repr)
 def test_a_part_of_the_kernels_moves_alone(kernel_set):
     q, H = model(3, 3)

@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from kernelopt.convex.sets import WeightProgram
+from kernelopt.convex.sets.lp_ball import dual_norm
 from kernelopt.convex.solvers.simplex_qp import simplex_qp
 from kernelopt.convex.solvers.weight_blocks import Weights
 
-STEPS = 25
+# How near to a bound, how centred, and for how many steps: bold first, then with care where groups are nearly tied.
+WAYS = ((0.995, 0.0, 25), (0.9, 0.1, 60), (0.7, 0.3, 120))
+GOOD = 1e-6  # of the linear term: what a step may leave on a ball before it is taken again with care
 SMALL = 1e-10  # of the model's size: where the barrier ends at the latest
 
 
@@ -58,27 +61,45 @@ def minimise_by_barrier(
     """Minimise the model over any set of weights by the interior-point method's minimiser, all of it known."""
     if program.price and mu.max() > 0:  # the price alone sets the scale, and mu knows it
         program = replace(program, start=np.maximum(mu, 1e-4 * mu.max()))
+    for way in WAYS:
+        best = _barrier(program, mu, q, H, accuracy, *way)
+        # A large C multiplies whatever lies outside the set, and the barrier leaves its tolerance there.
+        best = best / max(1.0, sum(float(np.linalg.norm(best[index], program.p)) for index in program.groups))
+        downhill = q - H @ (best - mu)
+        ahead = [dual_norm(downhill[index], program.p) for index in program.groups]
+        if not ahead or max(ahead) - float(downhill @ best) <= max(GOOD, 100 * accuracy) * float(np.abs(q) @ best):
+            break
+    return best
+
+
+def _barrier(
+    program: WeightProgram,
+    mu: np.ndarray,
+    q: np.ndarray,
+    H: np.ndarray,
+    accuracy: float,
+    to_the_wall: float,
+    centred: float,
+    steps: int,
+) -> np.ndarray:
+    """Return where the barrier ends."""
     weights = Weights(program, None)
     size = max(float(np.abs(q) @ np.abs(weights.theta)), float(weights.theta @ H @ weights.theta), 1e-300)
     weights.warm(size)
     still = np.zeros(len(mu))
-    best = weights.theta
-    for _ in range(STEPS):
+    for _ in range(steps):
         weights.prepare(q - H @ (weights.theta - mu), H)
         average = weights.products_sum() / max(weights.count, 1)
         off = float(np.abs(weights.gradient).max()) * float(np.abs(weights.y).max())
         if max(average * weights.count, off) <= accuracy * size:
             break
         weights.direct(still, 0.0, False)
-        reach = min(1.0, 0.995 * weights.reach())
+        reach = min(1.0, to_the_wall * weights.reach())
         after = weights.products_after(reach) / max(weights.count, 1)
-        tau = average * min(1.0, max(after / average, 0.0)) ** 3 if average > 0 else 0.0
+        tau = average * max(centred, min(1.0, max(after / average, 0.0)) ** 3) if average > 0 else 0.0
         weights.direct(still, tau, True)
-        step = min(1.0, 0.995 * weights.reach())
+        step = min(1.0, to_the_wall * weights.reach())
         if not np.isfinite(step) or step < 1e-10:
             break
         weights.move(step)
-        best = weights.theta
-    # A large C multiplies whatever lies outside the set, and the barrier leaves its tolerance there.
-    size = sum(float(np.linalg.norm(best[index], program.p)) for index in program.groups)
-    return best / max(1.0, size)
+    return weights.theta
