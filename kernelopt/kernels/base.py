@@ -50,8 +50,9 @@ class Gaussian(Proven):
         return f"gaussian γ={self.label or format(self.gamma, '.3g')}"
 
     def __call__(self, X, Z) -> np.ndarray:
-        """Return k(x, z) for the rows of X and Z."""
-        return self.of_squared_distances(euclidean_distances(X, Z, squared=True))
+        """Return k(x, z) for the rows of X and Z; symmetric to the last bit where they are the same."""
+        D = euclidean_distances(X, Z, squared=True)
+        return self.of_squared_distances(0.5 * (D + D.T) if Z is X else D)
 
     def of_squared_distances(self, D: np.ndarray) -> np.ndarray:
         """Return the kernel where the squared distances are known already."""

@@ -151,7 +151,7 @@ class StoredKernels(Kernels):
         Ks = self.Ks
         if Ks.dtype not in (np.float64, np.float32) or not Ks.dtype.isnative:
             Ks = Ks.astype(float)
-        if Ks.shape[2] > 1 and Ks.strides[2] != Ks.itemsize:
+        if not Ks.flags.aligned or (Ks.shape[2] > 1 and Ks.strides[2] != Ks.itemsize):
             if Ks.nbytes > REFUSED:
                 raise ValueError(
                     f"the kernels lie entry by entry in memory, {Ks.nbytes / 1e9:.0f} GB, and solvers read whole "

@@ -57,18 +57,7 @@ def fit(how, n=1200, m=24):
     return json.loads(done.stdout)
 
 
-FEW = pytest.mark.xfail(strict=True, reason="the problem on a few samples lives on in a cycle of references")
-
-
-@pytest.mark.parametrize(
-    "how",
-    [
-        "traced",
-        pytest.param("traced squared", marks=FEW),
-        "traced ball",
-        pytest.param("traced single", marks=FEW),
-    ],
-)
+@pytest.mark.parametrize("how", ["traced", "traced squared", "traced ball", "traced single"])
 def test_a_fit_takes_a_tenth_of_the_stack(how):
     """NumPy reports its arrays to tracemalloc, so this count is exact."""
     found = fit(how)

@@ -79,9 +79,7 @@ NOTHING = {
     "criterion, name", [(c, name) for c in OTHERS for name in DEGENERATE if name not in NOTHING.get(c, ())]
 )
 @pytest.mark.parametrize("kernel_set", ["trace", "squared lp 1", "lp 1.1"])
-def test_degenerate_problems_with_other_losses(request, criterion, name, kernel_set):
-    if name == "conflicting duplicates" and kernel_set == "squared lp 1" and criterion in ("logistic", "least_squares"):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="slope of a price where all weights are zero"))
+def test_degenerate_problems_with_other_losses(criterion, name, kernel_set):
     task = DEGENERATE[name](CRITERIA[criterion], SETS[kernel_set])
     certificate = SOLVER.solve(task).certificate
     assert certificate.holds(1e-6), certificate

@@ -66,17 +66,9 @@ def test_an_interrupt_before_the_first_point_is_an_interrupt(monkeypatch):
         NEWTON.solve(problem())
 
 
-LOST = {
-    2: "lost where the weights are learned on a few samples",
-    9: "the point before new kernels entered is forgotten",
-}
-
-
 @pytest.mark.parametrize("after", [2, 5, 8, 9, 12, 15, 20, 25, 30])
-def test_an_interrupt_is_never_lost(request, monkeypatch, capsys, after):
+def test_an_interrupt_is_never_lost(monkeypatch, capsys, after):
     """Wherever it comes, on the few samples too: it ends the run, with a point once there was one."""
-    if after in LOST:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=LOST[after]))
     task = many_kernels()
     calls = interrupting(monkeypatch, after)
     with warnings.catch_warnings(record=True) as caught:

@@ -148,7 +148,7 @@ class SquaredLp(KernelSet):
 
         def gradient(y):
             norm = p_norm(y, p)
-            return lam * norm * (y / norm) ** (p - 1)
+            return lam * norm * (y / (norm or 1.0)) ** (p - 1)  # zero at zero
 
         def hessian(y):
             norm = p_norm(y, p)

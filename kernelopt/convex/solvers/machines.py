@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +18,7 @@ LARGEST = 6000  # free variables of which the linear system is solved
 TO_THE_WALL = 0.99
 
 
-class Machine:
+class Machine(ABC):
     r"""One column: :math:`s = V(a)` at the present kernel, where it is free, and how it bends with the kernel.
 
     ``g`` is the gradient :math:`K s + \ldots - p`; the outer method sets it afresh whenever s or the kernel has moved.
@@ -39,17 +40,17 @@ class Machine:
         """Begin at a feasible point."""
         self.s = np.array(s, dtype=float)
 
+    @abstractmethod
     def set_values(self, Ks: np.ndarray) -> None:
         """Set the gradient, given K s."""
-        raise NotImplementedError
 
+    @abstractmethod
     def violation(self) -> float:
         """Return by how much the conditions of the optimum are violated."""
-        raise NotImplementedError
 
+    @abstractmethod
     def improve(self, cache: RowCache, tol: float, max_iter: int) -> None:
         """Move s towards the optimum at the kernel of the cache."""
-        raise NotImplementedError
 
     def foresee(self, change: np.ndarray) -> None:
         """Take note that K s will change by this: to first order the free variables answer with their system."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +42,18 @@ def _size(certificate: Certificate) -> float:
     return size if np.isfinite(size) else np.inf
 
 
+def _alarm(clock: float, limit: float | None) -> Callable[[], bool]:
+    """Return what says whether time is over; it holds on to no problem."""
+    return lambda: limit is not None and time.perf_counter() - clock > limit
+
+
 class Run:
     """One run: weights, machines, products, and the best bounds so far."""
 
     def __init__(self, solver: WorkingSetNewton, problem: Problem, clock: float):
         self.solver, self.problem, self.clock = solver, problem, clock
         kernels = problem.kernels
+        self.out_of_time = _alarm(clock, solver.time_limit)
         self.state = State(problem, solver.cache_bytes, self.out_of_time)
         self.program = problem.kernel_set.program(kernels)
         self.row = None if problem.kernel_set.fixed else budget_row(self.program)
@@ -57,6 +64,7 @@ class Run:
         self.failed = 0  # proofs that did not hold, for rounding
         self.since = 0  # the iterations before kernels last joined: bounds begin anew then
         self.best: Point | None = None
+        self.before: Point | None = None
         self.proven: Solution | None = None
         self.dual, self.a = -np.inf, np.zeros(problem.Y.shape)
         self.planes = CuttingPlanes(problem)
@@ -69,6 +77,7 @@ class Run:
         try:
             stopped = self.iterate(self.begin(start))
         except KeyboardInterrupt:
+            self.best = self.best or self.before
             if self.best is None:
                 raise
             stopped = "interrupted"
@@ -113,12 +122,12 @@ class Run:
         """Return the first weights, and set the working set and, where a start is given, the machines."""
         problem, kernels = self.problem, self.problem.kernels
         mu = problem.kernel_set.start(kernels)
+        if start is not None and start.beta.shape == problem.Y.shape:
+            self.state.warm(start.beta)
         if self.fixed:
             return mu
         if start is not None and len(start.theta) == kernels.n_kernels:
             theta, _ = problem.kernel_set.project(np.asarray(start.theta, dtype=float), kernels)
-            if start.beta.shape == problem.Y.shape:
-                self.state.warm(start.beta)
             self.state.work_on(np.flatnonzero(theta) if self.row is not None else self.state.W)
             return theta if theta.any() else mu
         n = kernels.n_samples
@@ -133,11 +142,12 @@ class Run:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             run = Run(coarse, few, self.clock)
-            learned = run.solution(None)
-        assert run.best is not None
+            run.iterate(run.begin(None))  # an interrupt ends the whole
+        learned = run.best
+        assert learned is not None
         self.state.count(kernels.n_kernels, n, run.passes * (few.kernels.n_samples / n) ** 2)
-        theta = np.where(self.row * learned.theta > 1e-3, learned.theta, 0.0)
-        q = few.kernels.quadratics(learned.beta) / self.row
+        theta = np.where(self.row * learned.mu > 1e-3, learned.mu, 0.0)
+        q = few.kernels.quadratics(learned.s) / self.row
         promising = np.argsort(-q)[: ENTER // 2]
         self.candidates = np.flatnonzero(q > PROMISING * q.max())
         self.state.work_on(np.union1d(np.flatnonzero(theta), promising))
@@ -251,6 +261,7 @@ class Run:
 
     def forget(self) -> None:
         """Forget the bounds: what was proven on fewer kernels is proven of them alone."""
+        self.before = self.best or self.before  # for an interrupt that comes before the next
         self.best, self.dual, self.since = None, -np.inf, len(self.history)
         self.planes.clear()
 
@@ -337,8 +348,3 @@ class Run:
         """How often all entries of all kernels would have been read."""
         kernels = self.problem.kernels
         return self.state.entries / (kernels.n_kernels * kernels.n_samples**2)
-
-    def out_of_time(self) -> bool:
-        """Whether time_limit is over."""
-        limit = self.solver.time_limit
-        return limit is not None and time.perf_counter() - self.clock > limit
