@@ -25,6 +25,7 @@ from kernelopt.convex.criteria import (
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import (
     BoundedBall,
+    Continuum,
     FrobeniusBall,
     GroupBall,
     KernelSet,
@@ -41,6 +42,7 @@ __all__ = [
     "Alignment",
     "BoundedBall",
     "Certificate",
+    "Continuum",
     "ConvexLoss",
     "Criterion",
     "EpsilonSVR",

@@ -29,6 +29,10 @@ ADMITS: dict[type[s.KernelSet], tuple[tuple[type[c.Criterion], ...], str]] = {
         (*MARGINS, c.LeastSquares, c.KernelFisher),
         "a matrix with a parameter for each pair of points needs labels or targets on some of them",
     ),
+    s.Continuum: (
+        (c.Hinge, c.SquaredHinge, c.LagrangianSVM, c.Logistic, c.LeastSquares, c.EpsilonSVR),
+        "infinitely many kernels are weighed by solving for some of them, with a dual whose machines stay warm",
+    ),
     s.FrobeniusBall: ((c.Alignment,), "the Frobenius norm of the kernel is the price that goes with alignment"),
 }
 

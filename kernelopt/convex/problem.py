@@ -76,7 +76,7 @@ class Problem:
 
     @classmethod
     def of(cls, Ks, y, criterion: Criterion, kernel_set: KernelSet, sample_weight=None, scale=None) -> Problem:
-        """Make a problem of plain arrays: Ks (M, N, N), y of shape (n,) or (n, k) with n <= N.
+        """Make a problem of plain arrays: Ks (M, N, N), or a row provider, y of shape (n,) or (n, k) with n <= N.
 
         The matrices pass `kernelopt.kernels.check_gram` (up to a constant where the criterion has an intercept,
         which absorbs it, and no set looks at more).
@@ -88,11 +88,7 @@ class Problem:
         'hinge on simplex, 2 kernels, 2 samples, float64'
         """
         check_pair(criterion, kernel_set)
-        loose = sees_balanced_only(criterion, kernel_set)
-        given = list(Ks)
-        checked = [check_gram(K, f"Ks[{k}]", up_to_constant=loose) for k, K in enumerate(given)]
-        same = isinstance(Ks, np.ndarray) and all(new is old for new, old in zip(checked, given, strict=True))
-        kernels = StoredKernels.of(Ks if same else checked, scale)  # a stack that passed as it is need not be copied
+        kernels = Ks if isinstance(Ks, Kernels) else _checked(Ks, scale, sees_balanced_only(criterion, kernel_set))
         Y = np.asarray(y, dtype=float)
         Y = Y[:, None] if Y.ndim == 1 else Y
         if Y.ndim != 2 or not 0 < len(Y) <= kernels.n_samples:
@@ -198,3 +194,11 @@ class Problem:
         """Return the problem on some of the samples, whose weights stand for those of all."""
         w = self.w[index] * (self.w.sum() / self.w[index].sum())
         return replace(self, kernels=self.kernels.take(index), Y=self.Y[index], w=w)
+
+
+def _checked(Ks, scale, up_to_constant: bool) -> StoredKernels:
+    """Return matrices that passed `check_gram`; a stack that passed as it is need not be copied."""
+    given = list(Ks)
+    checked = [check_gram(K, f"Ks[{k}]", up_to_constant=up_to_constant) for k, K in enumerate(given)]
+    same = isinstance(Ks, np.ndarray) and all(new is old for new, old in zip(checked, given, strict=True))
+    return StoredKernels.of(Ks if same else checked, scale)

@@ -2,6 +2,7 @@
 
 from kernelopt.convex.sets.base import KernelSet
 from kernelopt.convex.sets.bounded_ball import BoundedBall
+from kernelopt.convex.sets.continuum import Continuum
 from kernelopt.convex.sets.frobenius import FrobeniusBall
 from kernelopt.convex.sets.groups import GroupBall
 from kernelopt.convex.sets.lp_ball import LpBall, SquaredLp
@@ -13,6 +14,7 @@ from kernelopt.convex.sets.uniform import Uniform
 
 __all__ = [
     "BoundedBall",
+    "Continuum",
     "FrobeniusBall",
     "GroupBall",
     "KernelSet",

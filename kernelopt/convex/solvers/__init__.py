@@ -2,6 +2,7 @@
 
 from kernelopt.convex.solvers.auto import choose
 from kernelopt.convex.solvers.base import Solver
+from kernelopt.convex.solvers.column_generation import ColumnGeneration
 from kernelopt.convex.solvers.conic import Conic
 from kernelopt.convex.solvers.cut_span import CutSpan
 from kernelopt.convex.solvers.group_lasso import GroupLasso
@@ -10,6 +11,7 @@ from kernelopt.convex.solvers.least_squares import LeastSquaresNewton
 from kernelopt.convex.solvers.working_set_newton import WorkingSetNewton
 
 __all__ = [
+    "ColumnGeneration",
     "Conic",
     "CutSpan",
     "GroupLasso",

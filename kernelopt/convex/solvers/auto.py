@@ -8,6 +8,7 @@ from kernelopt.convex.criteria import OneClass
 from kernelopt.convex.problem import Problem
 from kernelopt.convex.sets import PSDSpan, Simplex, TraceBudget
 from kernelopt.convex.solvers.base import Solver
+from kernelopt.convex.solvers.column_generation import ColumnGeneration
 from kernelopt.convex.solvers.conic import Conic
 from kernelopt.convex.solvers.cut_span import CutSpan
 from kernelopt.convex.solvers.interior_point import InteriorPoint
@@ -31,6 +32,8 @@ def choose(solver: Any, problem: Problem, **options) -> Solver:
 
     From 200 points on, weights of any sign are `CutSpan`'s, which bounds the few eigenvalues that matter.
 
+    A `Continuum` is left to `ColumnGeneration`.
+
     The benchmark behind the rule is ``experiments/benchmarks``. The Newton method hands over by itself what rounding
     keeps it from proving.
 
@@ -43,6 +46,8 @@ def choose(solver: Any, problem: Problem, **options) -> Solver:
     **options
         ``tol, max_iter, time_limit, n_jobs, verbose``.
     """
+    if solver == "auto" and ColumnGeneration.takes(problem):
+        return ColumnGeneration(**options)
     if solver == "auto":
         if WorkingSetNewton.takes(problem) and _pays(problem):
             solver = "newton"

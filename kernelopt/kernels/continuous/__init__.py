@@ -1,0 +1,21 @@
+"""Families of kernels with continuous parameters, and where the quadratic forms of their members are largest."""
+
+from kernelopt.kernels.continuous.ard import ARDFamily
+from kernelopt.kernels.continuous.base import Atom, Family, Maximum
+from kernelopt.kernels.continuous.other import CustomFamily, PolynomialFamily, TrigonometricFamily, UnionFamily
+from kernelopt.kernels.continuous.provider import FamilyKernels
+from kernelopt.kernels.continuous.radial import GaussianFamily, MaternFamily
+
+__all__ = [
+    "ARDFamily",
+    "Atom",
+    "CustomFamily",
+    "Family",
+    "FamilyKernels",
+    "GaussianFamily",
+    "MaternFamily",
+    "Maximum",
+    "PolynomialFamily",
+    "TrigonometricFamily",
+    "UnionFamily",
+]
