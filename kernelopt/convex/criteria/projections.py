@@ -26,6 +26,9 @@ def balanced_box_projection(a: np.ndarray, y: np.ndarray, upper: np.ndarray, tot
     clipped = at(0.0)
     if abs(float(y @ clipped) - total) <= 1e-14 * float(clipped.sum()):
         return clipped  # right up to rounding: moving on would only turn zeros into dust
+    shifted = a - (float(y @ a) - total) / len(a) * y
+    if shifted.min() > 0 and np.all(shifted < upper):
+        return shifted  # no bound is in the way
     kinks = np.concatenate([y * a, (y * (a - upper))[np.isfinite(upper)]])
     reach = abs(total) + float(np.abs(kinks).max())  # beyond the last kink the sum is linear, or stands still
     kinks = np.unique(np.concatenate([kinks, [-2 * reach, 2 * reach]]))

@@ -63,6 +63,8 @@ class FrobeniusBall(KernelSet):
             return np.maximum(theta, 0.0), max(0.0, float(-theta.min())) / unit
         size = float(np.abs(theta) @ kernels.traces)
         lacking = -float(linalg.eigvalsh(kernels.mix(theta), subset_by_index=[0, 0])[0])
+        if lacking <= 4 * ROUNDING * size:  # what was moved up to ROUNDING stays where it is
+            return theta, max(0.0, lacking) / max(size, 1e-300)
         start = self.start(kernels)
         inside = into_cone(theta, start * (unit / start.max()), kernels, ROUNDING * size)
         return inside, max(0.0, lacking) / max(size, 1e-300)
@@ -81,7 +83,7 @@ class FrobeniusBall(KernelSet):
         M = self.inner_products(kernels)
         if self.free_sign:
             Z = np.zeros((kernels.n_samples,) * 2) if witness is None else np.asarray(witness)
-            values, vectors = linalg.eigh((Z + Z.T) / 2, driver="evd")
+            values, vectors = linalg.eigh((Z + Z.T) / 2)
             Z = (vectors * np.maximum(values, 0.0)) @ vectors.T
             for semidefinite in (Z, self._centring(len(Z)).T @ Z @ self._centring(len(Z))):
                 target = q + kernels.inner(semidefinite)
@@ -103,7 +105,7 @@ class FrobeniusBall(KernelSet):
     def _nonnegative(M: np.ndarray, q: np.ndarray) -> np.ndarray:
         from scipy.optimize import nnls
 
-        values, vectors = linalg.eigh(M, driver="evd")
+        values, vectors = linalg.eigh(M)
         keep = values > 1e-13 * values[-1]
         root = (vectors[:, keep] * np.sqrt(values[keep])).T
         return nnls(root, (vectors[:, keep] / np.sqrt(values[keep])).T @ q)[0]

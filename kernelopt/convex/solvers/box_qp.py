@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 from scipy.linalg import blas, lapack
 
 from kernelopt.convex.criteria import Criterion, DualProgram
@@ -162,18 +161,19 @@ class FreeSystem:
             A, size = _centred(A, E)
             A, failed = lapack.dpotrf(A, lower=1, clean=0, overwrite_a=1)
             if not failed:
-                self.L, self.G = A, linalg.solve_triangular(A, E, lower=True, check_finite=False)
-                self.S = np.linalg.pinv(self.G.T @ self.G, hermitian=True) if E.shape[1] else np.zeros((0, 0))
+                self.L, self.G = A, lapack.dtrtrs(A, E, lower=1)[0]
+                S = self.G.T @ self.G
+                self.S = 1 / S if len(S) == 1 else np.linalg.pinv(S, hermitian=True) if len(S) else S
                 break
 
     def _half(self, A: np.ndarray) -> np.ndarray:
-        return linalg.solve_triangular(self.L, A, lower=True, check_finite=False)
+        return lapack.dtrtrs(self.L, A, lower=1)[0]
 
     def solve(self, r: np.ndarray) -> np.ndarray:
         r"""Return :math:`\Pi r`."""
         h = self._half(r)
         h = h - self.G @ (self.S @ (self.G.T @ h))
-        return linalg.solve_triangular(self.L, h, lower=True, trans="T", check_finite=False)
+        return lapack.dtrtrs(self.L, h, lower=1, trans=1)[0]
 
     def curvature(self, A: np.ndarray) -> np.ndarray:
         r"""Return :math:`A^\top \Pi A` for the columns of A."""

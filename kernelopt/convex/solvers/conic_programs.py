@@ -179,7 +179,7 @@ def centred(K: np.ndarray) -> np.ndarray:
 
 def factor(K: np.ndarray) -> np.ndarray:
     """Return L with K = L L', without directions that rounding explains; of a zero matrix, one column of zeros."""
-    values, vectors = linalg.eigh((K + K.T) / 2, driver="evd")
+    values, vectors = linalg.eigh((K + K.T) / 2)
     keep = values > max(CUT * float(values[-1]), 0.0)
     if not keep.any():
         return np.zeros((len(K), 1))
@@ -285,7 +285,7 @@ def span(problem: Problem) -> Task:
     """
     kernels, share = problem.kernels, weight_units(problem)
     # Nothing outside the common range of the kernels is seen, and there no K of the span has an interior.
-    values, vectors = linalg.eigh(kernels.mix(share), driver="evd")
+    values, vectors = linalg.eigh(kernels.mix(share))
     P = vectors[:, values > CUT * values[-1]]
     matrices = [weight * P.T @ kernels.mix(e) @ P for weight, e in zip(share, np.eye(len(share)), strict=True)]
     size = float(np.trace(matrices[0])) / kernels.n_samples
@@ -355,7 +355,7 @@ def frobenius(problem: Problem) -> Task:
             lambda: size * unit * x.value,
             lambda: size * unit * np.maximum(x.value, 0.0),
         )
-    values, vectors = linalg.eigh(kernels.mix(unit), driver="evd")
+    values, vectors = linalg.eigh(kernels.mix(unit))
     P = vectors[:, values > CUT * values[-1]]
     matrices = [u * P.T @ kernels.mix(e) @ P for u, e in zip(unit, np.eye(len(unit)), strict=True)]
     inside = sum(x[k] * K for k, K in enumerate(matrices)) >> 0

@@ -6,13 +6,22 @@ import time
 from dataclasses import dataclass, replace
 
 from kernelopt.convex.problem import Problem, Solution
-from kernelopt.convex.sets import GroupBall, LpBall, Simplex, SquaredLp, TraceBudget, Uniform
+from kernelopt.convex.sets import (
+    GroupBall,
+    HyperNorm,
+    HyperSquared,
+    LpBall,
+    Simplex,
+    SquaredLp,
+    TraceBudget,
+    Uniform,
+)
 from kernelopt.convex.solvers.machines import machine_for
 from kernelopt.convex.solvers.newton_run import Run
 from kernelopt.convex.solvers.row_cache import WHOLE
 from kernelopt.kernels.rows import StoredKernels
 
-SETS = (Uniform, Simplex, TraceBudget, LpBall, SquaredLp, GroupBall)
+SETS = (Uniform, Simplex, TraceBudget, LpBall, SquaredLp, GroupBall, HyperNorm, HyperSquared)
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class WorkingSetNewton:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from kernelopt.convex import Hinge, Problem, Simplex
     >>> y = np.array([1.0, 1.0, -1.0, -1.0])
     >>> task = Problem.of([np.outer(y, y), np.eye(4)], y, Hinge(C=1.0), Simplex())
@@ -92,6 +102,6 @@ class WorkingSetNewton:
     @staticmethod
     def takes(problem: Problem) -> bool:
         """Whether this is one of the problems it solves."""
-        if not isinstance(problem.kernel_set, SETS) or problem.kernels.n_samples != problem.n_train:
+        if type(problem.kernel_set) not in SETS or problem.kernels.n_samples != problem.n_train:
             return False
         return all(machine_for(problem.criterion, y, problem.w) for y in problem.Y.T)
