@@ -20,6 +20,7 @@ _HOME = {
     "AlignmentMKL": "kernelopt.estimators.alignment",
     "ConvNetClassifier": "kernelopt.estimators.convnet",
     "FilterBank": "kernelopt.estimators.filter_bank",
+    "ScatteringTransform": "kernelopt.estimators.scattering",
     "NetworkMKLClassifier": "kernelopt.estimators.bridges",
     "contrast": "kernelopt._contrast",
     "KernelStack": "kernelopt.kernels",

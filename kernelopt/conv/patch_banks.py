@@ -1,8 +1,10 @@
-"""Filter banks learned from image patches, without labels: principal components and k-means."""
+"""Filter banks from image patches, without labels: patches themselves, principal components, whitening, k-means."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from kernelopt.conv.bank_parts import centred, need_at_most, unit
 
 N_PATCHES = 10_000  # patches drawn at most
 
@@ -43,6 +45,94 @@ def patch_pca(n_filters, kernel_size, channels=1, images=None, random_state=None
     return (vectors * np.sign(peak)).reshape(n_filters, channels, kernel_size, kernel_size)
 
 
+def zca(n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
+    r"""Whitening of patches by the symmetric matrix nearest the identity, one filter per entry of a patch.
+
+    .. math:: W = V \max(\Lambda, \epsilon)^{-1/2} V^\top, \qquad \Sigma = V \Lambda V^\top,
+
+    with the patches' covariance :math:`\Sigma` and :math:`\epsilon` a thousandth of its mean eigenvalue. All filters
+    together turn patches into points of covariance :math:`W \Sigma W = I`, except along directions
+    in which they hardly vary, and which would only be amplified noise. Filters keep this scale. They come in
+    the order of their pixel's distance from the centre; filter 0 says how a centre differs from what surrounds it.
+
+    Parameters
+    ----------
+    n_filters, kernel_size, channels : int
+        At most ``channels * kernel_size**2`` filters.
+    images : array of shape (n, channels, h, w)
+        Training images.
+    random_state : int, sequence of int, Generator or None
+        Seed of the choice of patches, when there are too many.
+
+    Returns
+    -------
+    array of shape (n_filters, channels, kernel_size, kernel_size)
+
+    Raises
+    ------
+    ValueError
+        If all patches are equal.
+
+    References
+    ----------
+    A. J. Bell, T. J. Sejnowski: The "independent components" of natural scenes are edge filters. Vision
+    Research 37, 1997.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).normal(size=(10, 1, 8, 8)).cumsum(axis=3)
+    >>> W = zca(9, 3, images=images)
+    >>> int(np.abs(W[0, 0]).argmax())
+    4
+    """
+    need_at_most("zca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}")
+    patches = draw_patches("zca", images, kernel_size, channels, np.random.default_rng(random_state))
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False, bias=True)))
+    if not values.sum() > 0:
+        raise ValueError("bank='zca' whitens what varies, but all patches of the images are equal.")
+    W = (vectors / np.sqrt(np.maximum(values, 1e-3 * values.mean()))) @ vectors.T
+    v, u = np.mgrid[:kernel_size, :kernel_size] - (kernel_size - 1) / 2
+    order = np.argsort(np.tile((u**2 + v**2).ravel(), channels), kind="stable")[:n_filters]
+    return W[order].reshape(n_filters, channels, kernel_size, kernel_size)
+
+
+def random_patches(n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
+    r"""Patches of the training images drawn by chance, whitened.
+
+    As :func:`kmeans` with the points themselves in place of the centroids: a patch's filter is the one to
+    which, of all normalised patches whose whitened norm is the same, that very patch answers most.
+
+    Parameters
+    ----------
+    n_filters, kernel_size, channels : int
+    images : array of shape (n, channels, h, w)
+        Training images.
+    random_state : int, sequence of int, Generator or None
+        Seed of the choice of patches.
+
+    Returns
+    -------
+    array of shape (n_filters, channels, kernel_size, kernel_size)
+
+    References
+    ----------
+    A. Coates, A. Y. Ng: The importance of encoding versus training with sparse coding and vector
+    quantization. ICML 2011.
+    L. Thiry, M. Arbel, E. Belilovsky, E. Oyallon: The unreasonable effectiveness of patches in deep convolutional
+    kernels methods. ICLR 2021.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).normal(size=(10, 1, 8, 8)).cumsum(axis=3)
+    >>> random_patches(4, 3, images=images, random_state=0).shape
+    (4, 1, 3, 3)
+    """
+    rng = np.random.default_rng(random_state)
+    points, whiten = _whitened("random_patches", n_filters, kernel_size, channels, images, rng)
+    chosen = points[rng.choice(len(points), n_filters, replace=False)]
+    return unit(centred((chosen @ whiten).reshape(n_filters, channels, kernel_size, kernel_size)))
+
+
 def kmeans(n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
     r"""Centroids of whitened patches, by spherical k-means.
 
@@ -76,18 +166,22 @@ def kmeans(n_filters, kernel_size, channels=1, images=None, random_state=None) -
     (4, 1, 3, 3)
     """
     rng = np.random.default_rng(random_state)
-    patches = draw_patches("kmeans", images, kernel_size, channels, rng)
+    points, whiten = _whitened("kmeans", n_filters, kernel_size, channels, images, rng)
+    centroids = _spherical_kmeans(points, n_filters, rng)
+    return unit(centred((centroids @ whiten).reshape(n_filters, channels, kernel_size, kernel_size)))
+
+
+def _whitened(bank: str, n_filters: int, kernel_size: int, channels: int, images, rng: np.random.Generator):
+    """Return normalised patches as whitened points, and the symmetric matrix that whitened them."""
+    patches = draw_patches(bank, images, kernel_size, channels, rng)
     patches = patches - patches.mean(axis=1, keepdims=True)
     contrast = patches.std(axis=1, keepdims=True)
     patches, contrast = patches[contrast[:, 0] > 0], contrast[contrast > 0][:, None]
-    need_at_most("kmeans", n_filters, len(patches), "patches that are not constant")
+    need_at_most(bank, n_filters, len(patches), "patches that are not constant")
     patches /= np.hypot(contrast, 0.1 * contrast.mean())
     values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False)))
     whiten = (vectors / np.sqrt(np.maximum(values, 0) + 0.1 * values.mean())) @ vectors.T
-    centroids = _spherical_kmeans((patches - patches.mean(axis=0)) @ whiten, n_filters, rng)
-    filters = centroids @ whiten
-    filters -= filters.mean(axis=1, keepdims=True)
-    return unit(filters.reshape(n_filters, channels, kernel_size, kernel_size))
+    return (patches - patches.mean(axis=0)) @ whiten, whiten
 
 
 def draw_patches(bank: str, images, kernel_size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
@@ -123,18 +217,3 @@ def _spherical_kmeans(points: np.ndarray, n_clusters: int, rng: np.random.Genera
         np.put_along_axis(code, nearest[:, None], np.take_along_axis(similarity, nearest[:, None], axis=1), axis=1)
         centroids = unit(code.T @ points + centroids)
     return centroids
-
-
-def unit(filters: np.ndarray) -> np.ndarray:
-    """Divide each filter by its norm."""
-    norms = np.linalg.norm(filters.reshape(len(filters), -1), axis=1)
-    return filters / norms.reshape(-1, *[1] * (filters.ndim - 1))
-
-
-def need_at_most(bank: str, n_filters: int, most: int, of: str) -> None:
-    """Raise the error that says how many filters a bank has."""
-    if n_filters > most:
-        raise ValueError(
-            f"bank={bank!r} has at most {most} filters here ({of}), but {n_filters} were asked for. "
-            "Use fewer filters, a larger kernel_size or another bank."
-        )

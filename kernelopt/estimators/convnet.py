@@ -43,9 +43,9 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
     kernel_size : int or tuple of int
         Side of the filters.
     bank : str, callable or tuple
-        Start of the filters: "random", "sobel", "gabor", "dct", "patch_pca", "kmeans" or a function
-        like those of ``kernelopt.conv.banks``. Banks from formulas suit the first layer, as in
-        ``("gabor", "random")``: on deeper layers they see only the mean of the maps below.
+        Start of the filters: a name in ``kernelopt.conv.banks.BANKS``, such as "random", "gabor" or "kmeans",
+        or a function like those. Banks from formulas suit the first layer, as in ``("gabor", "random")``:
+        on deeper layers they see only the mean of the maps below.
     trainable : bool or tuple of bool
         Whether the filters are learned.
     pool : int or tuple of int

@@ -27,7 +27,8 @@ class FilterBank(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     bank : str or callable
-        "sobel", "gabor", "dct", "random", "patch_pca", "kmeans" or a function like those of
+        From formulas "sobel", "prewitt", "scharr", "laplacian", "lines", "gabor", "morlet", "dct"; from chance
+        "random"; from patches "random_patches", "patch_pca", "zca", "kmeans"; or a function like those of
         ``kernelopt.conv.banks``.
     n_filters : int
     kernel_size : int

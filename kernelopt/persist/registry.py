@@ -42,6 +42,8 @@ FUNCTIONS = (
     "kernelopt.kernels.families",
     "kernelopt.kernels.spans",
     "kernelopt.conv.banks",
+    "kernelopt.conv.derivative_banks",
+    "kernelopt.conv.wave_banks",
     "kernelopt.conv.patch_banks",
 )
 
