@@ -29,6 +29,12 @@ ADMITS: dict[type[s.KernelSet], tuple[tuple[type[c.Criterion], ...], str]] = {
         (*MARGINS, c.LeastSquares, c.KernelFisher),
         "a matrix with a parameter for each pair of points needs labels or targets on some of them",
     ),
+    s.HyperNorm: (MACHINES, "alignment is linear in the kernel; for labels met at least norm take LeastSquares(0)"),
+    s.HyperSquared: (MACHINES, "alignment is linear in the kernel; for labels met at least norm take LeastSquares(0)"),
+    s.HyperSpan: (
+        (*MARGINS, c.LeastSquares, c.KernelFisher),
+        "weights of any sign need a criterion whose dual is a quadratic program with bounds on one side",
+    ),
     s.Continuum: (
         (c.Hinge, c.SquaredHinge, c.LagrangianSVM, c.Logistic, c.LeastSquares, c.EpsilonSVR),
         "infinitely many kernels are weighed by solving for some of them, with a dual whose machines stay warm",
@@ -77,7 +83,7 @@ def ignores_constants(criterion: c.Criterion) -> bool:
 def sees_balanced_only(criterion: c.Criterion, kernel_set: s.KernelSet) -> bool:
     """Whether the problem sees no more of a kernel than v'Kv for v that sum to zero: an intercept absorbs the rest."""
     balanced = ignores_constants(criterion) and not isinstance(criterion, c.OneClass)
-    return balanced and not isinstance(kernel_set, s.PSDSpan | s.TraceBudget | s.BoundedBall)
+    return balanced and not isinstance(kernel_set, s.PSDSpan | s.HyperSpan | s.TraceBudget | s.BoundedBall)
 
 
 def table() -> str:

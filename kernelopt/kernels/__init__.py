@@ -17,6 +17,16 @@ from kernelopt.kernels.families import (
     polynomial,
     scale_gamma,
 )
+from kernelopt.kernels.hyper import (
+    ARDHarmonic,
+    ExplicitHyperkernel,
+    GaussianHarmonic,
+    Harmonic,
+    Hyperkernel,
+    PowerSeries,
+)
+from kernelopt.kernels.hyper_densities import GaussianHyperkernel, TranslationInvariant, WishartHyperkernel
+from kernelopt.kernels.hyper_lowrank import HyperPivots, Slice, hyper_pivots
 from kernelopt.kernels.interface import (
     GaussianProcessKernel,
     as_kernel,
@@ -35,9 +45,16 @@ from kernelopt.kernels.validation import check_gram
 
 __all__ = [
     "FAMILIES",
+    "ARDHarmonic",
     "Constant",
+    "ExplicitHyperkernel",
     "Gaussian",
+    "GaussianHarmonic",
+    "GaussianHyperkernel",
     "GaussianProcessKernel",
+    "Harmonic",
+    "HyperPivots",
+    "Hyperkernel",
     "Kernel",
     "KernelStack",
     "Linear",
@@ -47,11 +64,15 @@ __all__ = [
     "OnColumns",
     "Polynomial",
     "Power",
+    "PowerSeries",
     "Product",
     "Scaled",
+    "Slice",
     "Sum",
     "TorchKernels",
+    "TranslationInvariant",
     "White",
+    "WishartHyperkernel",
     "as_kernel",
     "as_stack",
     "check_gram",
@@ -59,6 +80,7 @@ __all__ = [
     "eigenvector_kernels",
     "gaussian",
     "has_white",
+    "hyper_pivots",
     "image_patches",
     "is_proven_psd",
     "kernel_diag",

@@ -61,6 +61,21 @@ def pivoted_cholesky(
     (array([[2.],
            [1.]]), array([0., 0.]))
     """
+    rows, left, _ = cholesky_rows(column, diagonal, tol, max_rank)
+    return np.ascontiguousarray(rows.T), left
+
+
+def cholesky_rows(
+    column: Callable[[int], np.ndarray], diagonal: np.ndarray, tol: float = 1e-6, max_rank: int | None = None
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Do what `pivoted_cholesky` does; return L' as it lies in memory, the diagonal that is left, and the pivots.
+
+    Examples
+    --------
+    >>> K = np.array([[1.0, 2.0], [2.0, 4.0]])
+    >>> cholesky_rows(lambda i: K[:, i], np.diagonal(K))
+    (array([[1., 2.]]), array([0., 0.]), [1])
+    """
     if not 0 <= tol < 1:
         raise ValueError(f"tol must be at least zero and below one, found {tol!r}")
     left = np.array(diagonal, dtype=float)
@@ -95,7 +110,7 @@ def pivoted_cholesky(
         left -= rows[r] ** 2
         pivots.append(pivot)
         left[pivots] = 0.0
-    return np.ascontiguousarray(rows[:r].T), left
+    return rows[:r], left, pivots
 
 
 def nystroem(

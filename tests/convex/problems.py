@@ -10,6 +10,9 @@ from kernelopt.convex import (
     GroupBall,
     HardMargin,
     Hinge,
+    HyperNorm,
+    HyperSpan,
+    HyperSquared,
     KernelFisher,
     LagrangianSVM,
     LeastSquares,
@@ -103,6 +106,7 @@ CRITERIA = {
     "uncentred alignment": Alignment(centered=False),
 }
 MACHINES = [name for name in CRITERIA if "alignment" not in name]
+PAIR_GRAM = np.array([[1.0, 0.6, 0.5, 0.2], [0.6, 0.9, 0.3, 0.4], [0.5, 0.3, 0.8, 0.1], [0.2, 0.4, 0.1, 0.7]])
 SETS = {
     "uniform": Uniform(),
     "simplex": Simplex(),
@@ -119,6 +123,11 @@ SETS = {
     "radius": RadiusBall(),
     "psd_span": PSDSpan(),
     "psd_span 7": PSDSpan(7.0),
+    "hyper_norm": HyperNorm(PAIR_GRAM, 3.0, 2.0),
+    "hyper_squared": HyperSquared(PAIR_GRAM, 2.0),
+    "hyper_squared of sum 2": HyperSquared(PAIR_GRAM, 2.0, 2.0),
+    "hyper_span": HyperSpan(PAIR_GRAM, 2.0),
+    "hyper_span of sum 2": HyperSpan(PAIR_GRAM, 2.0, 2.0),
     "frobenius": FrobeniusBall(),
     "uncentred frobenius": FrobeniusBall(centered=False),
     "frobenius of any sign": FrobeniusBall(free_sign=True),

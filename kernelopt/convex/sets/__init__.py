@@ -5,6 +5,7 @@ from kernelopt.convex.sets.bounded_ball import BoundedBall
 from kernelopt.convex.sets.continuum import Continuum
 from kernelopt.convex.sets.frobenius import FrobeniusBall
 from kernelopt.convex.sets.groups import GroupBall
+from kernelopt.convex.sets.hyper_rkhs import HyperNorm, HyperSpan, HyperSquared
 from kernelopt.convex.sets.lp_ball import LpBall, SquaredLp
 from kernelopt.convex.sets.program import WeightProgram
 from kernelopt.convex.sets.psd_span import PSDSpan
@@ -17,6 +18,9 @@ __all__ = [
     "Continuum",
     "FrobeniusBall",
     "GroupBall",
+    "HyperNorm",
+    "HyperSpan",
+    "HyperSquared",
     "KernelSet",
     "LpBall",
     "PSDSpan",

@@ -6,7 +6,7 @@ from typing import Any
 
 from kernelopt.convex.criteria import OneClass
 from kernelopt.convex.problem import Problem
-from kernelopt.convex.sets import PSDSpan, Simplex, TraceBudget
+from kernelopt.convex.sets import HyperNorm, HyperSpan, HyperSquared, PSDSpan, Simplex, TraceBudget
 from kernelopt.convex.solvers.base import Solver
 from kernelopt.convex.solvers.column_generation import ColumnGeneration
 from kernelopt.convex.solvers.conic import Conic
@@ -51,7 +51,7 @@ def choose(solver: Any, problem: Problem, **options) -> Solver:
     if solver == "auto":
         if WorkingSetNewton.takes(problem) and _pays(problem):
             solver = "newton"
-        elif isinstance(problem.kernel_set, PSDSpan) and problem.kernels.n_samples >= LARGE:
+        elif isinstance(problem.kernel_set, PSDSpan | HyperSpan) and problem.kernels.n_samples >= LARGE:
             solver = "cut_span"
         else:
             solver = "interior_point"
@@ -73,5 +73,7 @@ def _pays(problem: Problem) -> bool:
         return True  # the other one would make all matrices
     if isinstance(problem.kernel_set, Simplex | TraceBudget):
         return not isinstance(problem.criterion, OneClass)
+    if isinstance(problem.kernel_set, HyperNorm | HyperSquared):
+        return not problem.criterion.smooth  # a handful of machines: their prices leave few slices with weight
     alone = problem.kernel_set.fixed or problem.kernels.n_kernels == 1
     return alone or (problem.n_train >= FEW and not problem.criterion.smooth)

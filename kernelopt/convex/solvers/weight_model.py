@@ -64,6 +64,8 @@ def minimise_by_barrier(
     for way in WAYS:
         best = _barrier(program, mu, q, H, accuracy, *way)
         # A large C multiplies whatever lies outside the set, and the barrier leaves its tolerance there.
+        if program.price and len(program.total) == 1:  # the sum to the last digit
+            best = best * (program.total[0] / float(program.equalities[0] @ best))
         best = best / max(1.0, sum(float(np.linalg.norm(best[index], program.p)) for index in program.groups))
         downhill = q - H @ (best - mu)
         ahead = [dual_norm(downhill[index], program.p) for index in program.groups]
