@@ -37,6 +37,7 @@ from kernelopt.convex.sets import (
     RadiusBall,
     Simplex,
     SquaredLp,
+    Tessellated,
     TraceBudget,
     Uniform,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "Solution",
     "SquaredHinge",
     "SquaredLp",
+    "Tessellated",
     "TraceBudget",
     "Uniform",
 ]

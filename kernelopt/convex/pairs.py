@@ -35,6 +35,11 @@ ADMITS: dict[type[s.KernelSet], tuple[tuple[type[c.Criterion], ...], str]] = {
         (*MARGINS, c.LeastSquares, c.KernelFisher),
         "weights of any sign need a criterion whose dual is a quadratic program with bounds on one side",
     ),
+    s.Tessellated: (
+        (*MARGINS, c.LeastSquares, c.EpsilonSVR, c.NuSVR),
+        "its matrix needs labels or targets to learn from and a dual that is a quadratic program; of the linear "
+        "alignment the best is a single feature",
+    ),
     s.Continuum: (
         (c.Hinge, c.SquaredHinge, c.LagrangianSVM, c.Logistic, c.LeastSquares, c.EpsilonSVR),
         "infinitely many kernels are weighed by solving for some of them, with a dual whose machines stay warm",

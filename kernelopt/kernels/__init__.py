@@ -40,6 +40,7 @@ from kernelopt.kernels.normalize import Normalization
 from kernelopt.kernels.resolve import resolve
 from kernelopt.kernels.spans import eigenvector_kernels
 from kernelopt.kernels.stack import KernelStack, as_stack
+from kernelopt.kernels.tessellated import TessellatedKernels, Tessellation
 from kernelopt.kernels.torch_rows import TorchKernels
 from kernelopt.kernels.validation import check_gram
 
@@ -69,6 +70,8 @@ __all__ = [
     "Scaled",
     "Slice",
     "Sum",
+    "TessellatedKernels",
+    "Tessellation",
     "TorchKernels",
     "TranslationInvariant",
     "White",

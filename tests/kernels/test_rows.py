@@ -12,6 +12,7 @@ from kernelopt.kernels import Gaussian, KernelStack, Linear, OnColumns, Polynomi
 from kernelopt.kernels.lowrank import LowRankKernels
 from kernelopt.kernels.on_the_fly import OnTheFly
 from kernelopt.kernels.rows import StoredKernels
+from kernelopt.kernels.tessellated import TessellatedKernels, Tessellation
 
 N = 37
 KERNELS = [Linear(), Gaussian(0.3), Polynomial(2, 0.3), OnColumns(Gaussian(1.0), (0, 2)), Gaussian(2.0)]
@@ -44,6 +45,11 @@ def low_rank(kernels):
     return kernels, np.stack([L @ L.T for L in kernels.factors])
 
 
+def tessellated():
+    kernels = TessellatedKernels(Tessellation.around(X[:20]), X)
+    return kernels, np.stack([kernels.matrix(np.outer(e, e)) for e in np.eye(8)])
+
+
 def of(make, Ks=KS, scale=None):
     return make, Ks if scale is None else Ks / scale[:, None, None]
 
@@ -71,6 +77,7 @@ PROVIDERS = {
     "a factor without columns": lambda _: low_rank(LowRankKernels((np.zeros((N, 0)), X, X[:, :1]))),
     "torch on the processor": lambda _: of(torch_kernels(KS, "cpu", scale=SCALE), scale=SCALE),
     "torch in float32": lambda _: of(torch_kernels(KS, "cpu", "float32", SCALE), SINGLE, SCALE),
+    "tessellated": lambda _: tessellated(),
     "on the fly": lambda _: of(OnTheFly.of(KERNELS, X, SCALE), scale=SCALE),
     "on the fly, two threads": lambda _: of(OnTheFly.of(KERNELS, X, threads=2)),
 }

@@ -11,6 +11,7 @@ from kernelopt.convex.sets.program import WeightProgram
 from kernelopt.convex.sets.psd_span import PSDSpan
 from kernelopt.convex.sets.radius import RadiusBall
 from kernelopt.convex.sets.simplex import Simplex, TraceBudget
+from kernelopt.convex.sets.tessellated import Tessellated
 from kernelopt.convex.sets.uniform import Uniform
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "RadiusBall",
     "Simplex",
     "SquaredLp",
+    "Tessellated",
     "TraceBudget",
     "Uniform",
     "WeightProgram",

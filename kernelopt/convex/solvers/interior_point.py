@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kernelopt.convex.problem import Problem, Solution
-from kernelopt.convex.sets import BoundedBall
+from kernelopt.convex.sets import BoundedBall, Tessellated
 from kernelopt.convex.solvers.interior_run import Run
 from kernelopt.convex.solvers.span_block import Span
+from kernelopt.convex.solvers.spectral_run import SpectralRun
 from kernelopt.errors import ProblemTooLargeError
 
-MATRICES, STACKS, BALL = 6.0, 3.2, (18.0, 8.0)  # what a run takes at its peak, measured
+MATRICES, STACKS, BALL, FORM = 6.0, 3.2, (18.0, 8.0), (6.0, 8.0)  # what a run takes at its peak, measured
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class InteriorPoint:
     def solve(self, problem: Problem, start: Solution | None = None) -> Solution:
         """Return the best certified point; `start` is ignored, as interior points cannot begin near a bound."""
         self.check_size(problem)
-        return Run(self, problem).solution()
+        run = SpectralRun if isinstance(problem.kernel_set, Tessellated) else Run
+        return run(self, problem).solution()
 
     def check_size(self, problem: Problem) -> None:
         """Raise an error where a run would take too much memory."""
@@ -96,6 +98,8 @@ class InteriorPoint:
         N, M = kernels.n_samples, kernels.n_kernels
         if isinstance(kernel_set, BoundedBall):
             return 8.0 * (BALL[0] * N**2 + BALL[1] * (N * k) ** 2)
+        if isinstance(kernel_set, Tessellated):
+            return 8.0 * (FORM[0] * N * k * M**2 + FORM[1] * (N * k) ** 2)
         matrices = MATRICES + k + (M if self.device else 0)
         if not kernel_set.fixed and kernel_set.program(kernels).semidefinite:
             matrices = max(STACKS * M, self.span_block.matrices_of(M) + matrices)

@@ -15,7 +15,7 @@ from kernelopt.backend import NUMPY, backend
 from kernelopt.convex.certificate import Certificate
 from kernelopt.convex.criteria.program import stacked
 from kernelopt.convex.problem import Problem, Solution
-from kernelopt.convex.sets import BoundedBall
+from kernelopt.convex.sets import BoundedBall, Tessellated
 from kernelopt.convex.solvers.device_kernels import DeviceKernels
 from kernelopt.convex.solvers.newton_blocks import Centre, Column
 from kernelopt.convex.solvers.weight_blocks import Weights
@@ -152,13 +152,9 @@ class Run:
         if self.ball is not None:
             response = self.ball.respond(problem.padded(V), kernels)
             self.theta = response.K
-        gap = self.record(V)
-        if gap <= 0.9 * self.solver.tol:
-            return None
-        if self.solver.time_limit is not None and time.perf_counter() - self.clock > self.solver.time_limit:
-            return "time_limit was reached"
-        if len(self.history) > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
-            return f"the bounds stood still for {PATIENCE} iterations"
+        stopped = self.stopped(self.record(V))
+        if stopped != "":
+            return stopped
         K, products = problem.kernel_set.matrix(self.theta, kernels), problem.products(V)
         if self.span is not None:  # while products still have the digits that distinguish kernels nearly alike
             products = np.tensordot(self.span.combinations.T, products, 1)
@@ -180,6 +176,16 @@ class Run:
             self.newton(q)
         except (linalg.LinAlgError, ValueError) as error:  # not positive definite, or not finite: the end of the digits
             return f"rounding stopped the method ({error})"
+        return ""
+
+    def stopped(self, gap: float) -> str | None:
+        """Return None when the gap has closed, a reason to stop, or "" to go on."""
+        if gap <= 0.9 * self.solver.tol:
+            return None
+        if self.solver.time_limit is not None and time.perf_counter() - self.clock > self.solver.time_limit:
+            return "time_limit was reached"
+        if len(self.history) > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
+            return f"the bounds stood still for {PATIENCE} iterations"
         return ""
 
     def newton(self, q: np.ndarray) -> None:
@@ -272,7 +278,7 @@ class Run:
             return
         total = float(a.sum())
         V = problem.padded(problem.criterion.V(a, problem.Y))
-        if isinstance(kernel_set, BoundedBall):
+        if isinstance(kernel_set, BoundedBall | Tessellated):
             norm = kernel_set.support_at(V, kernels, witness=witness)
         else:
             norm = float(kernel_set.start(kernels) @ kernels.quadratics(V))
