@@ -17,16 +17,10 @@ from kernelopt.kernels.families import (
     polynomial,
     scale_gamma,
 )
-from kernelopt.kernels.hyper import (
-    ARDHarmonic,
-    ExplicitHyperkernel,
-    GaussianHarmonic,
-    Harmonic,
-    Hyperkernel,
-    PowerSeries,
-)
+from kernelopt.kernels.hyper import Hyperkernel
 from kernelopt.kernels.hyper_densities import GaussianHyperkernel, TranslationInvariant, WishartHyperkernel
 from kernelopt.kernels.hyper_lowrank import HyperPivots, Slice, hyper_pivots
+from kernelopt.kernels.hyper_series import ARDHarmonic, ExplicitHyperkernel, GaussianHarmonic, Harmonic, PowerSeries
 from kernelopt.kernels.interface import (
     GaussianProcessKernel,
     as_kernel,

@@ -1,4 +1,4 @@
-"""Hyperkernels: symmetric in each pair, semidefinite on pairs, slices that are kernels just where they are said to be."""
+"""Hyperkernels: symmetric in each pair, semidefinite on pairs, with slices that are kernels just where it is said."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from kernelopt.kernels import (
     WishartHyperkernel,
     hyper_pivots,
 )
-from kernelopt.kernels.hyper import SERIES
+from kernelopt.kernels.hyper_series import SERIES
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(9, 2))

@@ -5,7 +5,8 @@ from kernelopt.convex.sets.bounded_ball import BoundedBall
 from kernelopt.convex.sets.continuum import Continuum
 from kernelopt.convex.sets.frobenius import FrobeniusBall
 from kernelopt.convex.sets.groups import GroupBall
-from kernelopt.convex.sets.hyper_rkhs import HyperNorm, HyperSpan, HyperSquared
+from kernelopt.convex.sets.hyper_rkhs import HyperNorm, HyperSquared
+from kernelopt.convex.sets.hyper_span import HyperSpan
 from kernelopt.convex.sets.lp_ball import LpBall, SquaredLp
 from kernelopt.convex.sets.program import WeightProgram
 from kernelopt.convex.sets.psd_span import PSDSpan
