@@ -13,7 +13,7 @@ from kernelopt.convex.solvers import InteriorPoint
 from tests.convex.problems import CRITERIA, PAIRS, SETS, small
 
 TIGHT = InteriorPoint(tol=1e-8)
-NO_WEIGHTS = {"bounded_ball", "continuum"}  # the matrix itself is learned: tested with its own solver
+NO_WEIGHTS = {"bounded_ball", "continuum", "tessellated"}  # the matrix itself is learned: tested with its own solver
 VARIANTS = {
     "one column": dict(),
     "two columns": dict(columns=2),
