@@ -24,7 +24,10 @@ from sklearn.metrics.pairwise import laplacian_kernel
 import kernelopt
 from kernelopt import ConvNetClassifier, FilterBank, KernelStack, MKLClassifier, NetworkMKLClassifier, load, save
 from kernelopt.conv.banks import BANKS
+from kernelopt.conv.constraints import MaxNorm
+from kernelopt.conv.initializers import VarianceScaling
 from kernelopt.conv.layers import ConvLayer
+from kernelopt.conv.regularizers import L2
 from kernelopt.convex.solvers import Conic, WorkingSetNewton
 from kernelopt.kernels import (
     Gaussian,
@@ -54,6 +57,16 @@ NETWORKS = {
     "network": ConvNetClassifier(filters=(3, 4), kernel_size=(3, 2), epochs=2, random_state=0),
     "frozen": ConvNetClassifier(
         layers=[ConvLayer(4, 3, BANKS["gabor"], False), ConvLayer(2, 3)], epochs=1, random_state=1
+    ),
+    "all options": ConvNetClassifier(
+        layers=[
+            ConvLayer(
+                4, (3, 2), strides=(2, 1), kernel_initializer=VarianceScaling(2.0), kernel_constraint=MaxNorm(1.0)
+            ),
+            ConvLayer(2, 2, groups=2, padding="valid", use_bias=False, activation="tanh", kernel_regularizer=L2(0.1)),
+        ],
+        epochs=1,
+        random_state=2,
     ),
     "bridge": NetworkMKLClassifier(ConvNetClassifier(filters=3, epochs=1), factors=(1.0,), random_state=0),
     "bridge of functions": NetworkMKLClassifier(

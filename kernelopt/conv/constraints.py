@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+__all__ = ["NonNeg", "MaxNorm", "MinMaxNorm", "UnitNorm"]
+
 EPSILON = 1e-7
 
 

@@ -117,7 +117,8 @@ class Conv2D(nn.Module):
             raise ValueError(f"data_format={data_format!r}, but expected one of {FORMATS}.")
         self.data_format = data_format
         self.geometry = Geometry(kernel_size, strides, padding, dilation_rate, groups)
-        self.activation = make_activation(activation)
+        make_activation(activation)  # refuses an unknown name; kept as it is, so that networks can be pickled
+        self.activation = activation
         self.kernel_regularizer = make_regularizer(kernel_regularizer, "kernel_regularizer")
         self.bias_regularizer = make_regularizer(bias_regularizer, "bias_regularizer")
         self.activity_regularizer = make_regularizer(activity_regularizer, "activity_regularizer")
@@ -128,7 +129,7 @@ class Conv2D(nn.Module):
         rng = np.random.default_rng(seed)
         if bank is None:
             hwio = *shape[2:], shape[1], shape[0]
-            kernel = to_oihw(_start(kernel_initializer, "kernel_initializer", hwio, rng))
+            kernel = to_oihw(draw(kernel_initializer, "kernel_initializer", hwio, rng))
         elif shape[2] == shape[3]:
             kernel = grouped_bank(bank, filters, shape[2], channels, images, rng, groups)
         else:
@@ -136,15 +137,16 @@ class Conv2D(nn.Module):
         self.weight = _parameter(kernel, trainable)
         self.register_parameter("bias", None)
         if use_bias:
-            self.bias = _parameter(_start(bias_initializer, "bias_initializer", (filters,), rng), trainable)
+            self.bias = _parameter(draw(bias_initializer, "bias_initializer", (filters,), rng), trainable)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the outputs, in the same format as the images."""
         if images.ndim != 4:
             raise ValueError(f"images has shape {tuple(images.shape)}, but expected four axes, {self.data_format}.")
+        function = make_activation(self.activation)
         if self.data_format == "channels_first":
-            return self.activation(self.correlate(images))
-        return self.activation(self.correlate(images.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
+            return function(self.correlate(images))
+        return function(self.correlate(images.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
 
     def correlate(self, x: torch.Tensor) -> torch.Tensor:
         """Return the responses before the activation, bias included; `x` is (n, channels, h, w)."""
@@ -247,8 +249,8 @@ def to_oihw(kernel):
     return kernel.permute(3, 2, 0, 1) if isinstance(kernel, torch.Tensor) else np.transpose(kernel, (3, 2, 0, 1))
 
 
-def _start(initializer: str | Callable, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Return the initialiser's weights; a function of the user's may return anything."""
+def draw(initializer: str | Callable, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Return an initialiser's weights, in Keras's order, checked: it may be a function of the user's."""
     values = np.asarray(make_initializer(initializer, name)(shape, rng))
     if values.shape != shape or not np.isfinite(values).all():
         raise ValueError(f"{name} returned weights of shape {values.shape}, but expected finite ones of {shape}.")

@@ -20,6 +20,19 @@ import numpy as np
 from scipy.signal import get_window
 from scipy.stats import truncnorm
 
+__all__ = [
+    "Constant",
+    "Zeros",
+    "Ones",
+    "RandomNormal",
+    "TruncatedNormal",
+    "RandomUniform",
+    "VarianceScaling",
+    "Orthogonal",
+    "Identity",
+    "STFT",
+]
+
 # standard deviation of a standard normal variable between -2 and 2
 TRUNCATED_STD = float(truncnorm.std(-2, 2))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
-from kernelopt.conv.banks import make_bank
+from kernelopt.conv.banks import grouped_bank
 from kernelopt.conv.layers import ConvLayer
 from kernelopt.errors import missing_extra
 
@@ -15,10 +15,16 @@ try:
     import torch
     from torch import nn
     from torch.nn import functional as F
+
+    from kernelopt.conv.conv2d import Conv2D, draw, to_oihw
 except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
 SAMPLE = 1000  # training images that the start looks at
+_OF_THE_LAYER = (
+    *("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "activation", "use_bias", "trainable"),
+    *("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"),
+)
 
 
 class ConvNet(nn.Module):
@@ -28,8 +34,8 @@ class ConvNet(nn.Module):
               h_l = \mathrm{maxpool}(\max(0, W_l \star h_{l-1} + b_l)), \qquad h_0 = x
 
     As everywhere in deep learning, "convolution" :math:`\star` is a cross-correlation: the filter is not
-    flipped. All biases and the head start at zero, so every network first predicts all classes alike;
-    filters are set by :func:`start_network`.
+    flipped. The head starts at zero, so every network first predicts all classes alike; filters are set
+    by :func:`start_network`.
 
     Parameters
     ----------
@@ -49,27 +55,19 @@ class ConvNet(nn.Module):
     def __init__(self, layers: Sequence[ConvLayer], image_shape: tuple[int, ...], n_classes: int):
         super().__init__()
         self.layers = tuple(layers)
-        convs: list[nn.Conv2d] = []
+        convs: list[Conv2D] = []
         self.pools: list[tuple[int, int]] = []
         c, h, w = image_shape
         for layer in self.layers:
-            pool = (layer.pool if h >= layer.pool else 1, layer.pool if w >= layer.pool else 1)
-            # skip_init leaves torch's global random state alone, which nn.Conv2d(...) would advance
-            conv = nn.utils.skip_init(
-                nn.Conv2d,
-                c,
-                layer.filters,
-                layer.kernel_size,
-                padding=layer.kernel_size // 2,
-                dtype=torch.float32,  # whatever torch's default is
-            )
-            conv.requires_grad_(bool(layer.trainable))
-            convs.append(conv)
+            options: dict[str, Any] = {name: getattr(layer, name) for name in _OF_THE_LAYER}
+            convs.append(Conv2D(**options, kernel_initializer="zeros", data_format="channels_first", channels=c))
+            pool, (h, w) = layer.sizes(h, w)
             self.pools.append(pool)
-            c, h, w = layer.filters, h // pool[0], w // pool[1]
+            c = layer.filters
         self.convs = nn.ModuleList(convs).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # skip_init leaves torch's global random state alone, which nn.Linear(...) would advance
         self.head = nn.utils.skip_init(nn.Linear, c * h * w, n_classes, dtype=torch.float32)
-        for parameter in self.parameters():
+        for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
     @property
@@ -78,25 +76,48 @@ class ConvNet(nn.Module):
         trainable = [bool(layer.trainable) for layer in self.layers]
         return trainable.index(True) if any(trainable) else len(trainable)
 
-    def maps(self, x: torch.Tensor, start: int = 0, stop: int | None = None) -> torch.Tensor:
-        """Apply the convolutional layers ``start:stop`` to their input `x` (n, c, h, w)."""
+    def maps(
+        self, x: torch.Tensor, start: int = 0, stop: int | None = None, costs: list[torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Apply the convolutional layers ``start:stop`` to their input `x` (n, c, h, w).
+
+        The activity penalties of what training can change are appended to `costs`, if that is a list.
+        """
         for i in range(len(self.layers))[start:stop]:
-            x = F.relu(F.max_pool2d(self.correlate(i, x), self.pools[i]))  # commute; fewer entries to rectify
+            conv, costly = self._conv(i), self.layers[i].activity_regularizer is not None
+            if self.layers[i].activation == "relu" and not costly:
+                x = F.relu(F.max_pool2d(conv.correlate(x), self.pools[i]))  # commute; fewer entries to rectify
+                continue
+            x = conv(x)
+            if costly and costs is not None and i >= self.n_frozen:
+                costs.append(torch.as_tensor(conv.activity_penalty(x)))
+            x = F.max_pool2d(x, self.pools[i])
         return x
 
-    def forward(self, x: torch.Tensor, start: int = 0) -> torch.Tensor:
-        """Return the logits (n, n_classes); `x` is the input of layer `start`."""
-        return self.head(self.maps(x, start).flatten(1))
+    def forward(self, x: torch.Tensor, start: int = 0, costs: list[torch.Tensor] | None = None) -> torch.Tensor:
+        """Return the logits (n, n_classes); `x` is the input of layer `start`, `costs` as in :meth:`maps`."""
+        return self.head(self.maps(x, start, costs=costs).flatten(1))
 
     def correlate(self, i: int, x: torch.Tensor) -> torch.Tensor:
-        """Return what layer `i` computes before pooling and rectification, of the size of its input."""
-        y = self.convs[i](x)
-        return y if y.shape[2:] == x.shape[2:] else y[..., 1:, 1:]  # an even filter gives one row too many
+        """Return what layer `i` computes before activation and pooling."""
+        return self._conv(i).correlate(x)
+
+    def penalty(self) -> torch.Tensor | float:
+        """Return what the weights of trainable layers cost."""
+        return sum((self._conv(i).penalty() for i in range(len(self.layers))), 0.0)
+
+    def project(self) -> None:
+        """Put the weights of trainable layers where their constraints want them."""
+        for i in range(len(self.layers)):
+            self._conv(i).project()
+
+    def _conv(self, i: int) -> Conv2D:
+        return cast(Conv2D, self.convs[i])
 
     @property
     def filters(self) -> list[torch.Tensor]:
-        """Filters of each layer, of shape (filters, channels, kernel_size, kernel_size)."""
-        return [cast(nn.Conv2d, conv).weight for conv in self.convs]
+        """Filters of each layer, of shape (filters, channels // groups, rows, columns)."""
+        return [self._conv(i).weight for i in range(len(self.layers))]
 
 
 def start_network(
@@ -142,12 +163,22 @@ def start_network(
     x = torch.from_numpy(np.ascontiguousarray(images[chosen], dtype=np.float32))
     with torch.no_grad():
         for i, (layer, weight) in enumerate(zip(network.layers, network.filters, strict=True)):
-            shape = layer.filters, layer.kernel_size, x.shape[1]
-            filters = make_bank(layer.bank, *shape, images=x.numpy(), random_state=[seed, i])
-            weight.copy_(torch.from_numpy(filters))
-            spread = network.correlate(i, x).std(dim=(0, 2, 3), correction=0)
-            # A filter with constant responses, as on blank images, has no scale to set and keeps its own.
-            weight /= torch.where(spread > 1e-6, spread, 1.0)[:, None, None, None]
+            rng = np.random.default_rng([seed, i])
+            if layer.kernel_initializer is None:
+                side = layer.geometry.kernel_size[0]
+                filters = grouped_bank(layer.bank, layer.filters, side, x.shape[1], x.numpy(), rng, layer.groups)
+                weight.copy_(torch.from_numpy(filters))
+                spread = network.correlate(i, x).std(dim=(0, 2, 3), correction=0)
+                # A filter with constant responses, as on blank images, has no scale to set and keeps its own.
+                weight /= torch.where(spread > 1e-6, spread, 1.0)[:, None, None, None]
+            else:
+                shape = *layer.geometry.kernel_size, weight.shape[1], layer.filters
+                weight.copy_(
+                    torch.from_numpy(to_oihw(draw(layer.kernel_initializer, "kernel_initializer", shape, rng)))
+                )
+            bias = network.convs[i].bias
+            if bias is not None:
+                bias.copy_(torch.from_numpy(draw(layer.bias_initializer, "bias_initializer", (layer.filters,), rng)))
             x = network.maps(x, i, i + 1)
     return network
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+__all__ = ["L1", "L2", "L1L2", "OrthogonalRegularizer"]
+
 
 class Regularizer:
     """Function from a tensor to its penalty."""

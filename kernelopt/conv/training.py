@@ -142,6 +142,7 @@ def train(
 
     def step() -> None:
         optimizer.step()
+        network.project()
         schedule.step()
 
     def sweep(order: torch.Tensor, after_batch: Callable[[], None]) -> tuple[float, float, float]:
@@ -182,8 +183,10 @@ def _sweep(
     loss_sum = torch.zeros((), device=labels.device)
     hits = torch.zeros((), device=labels.device)
     for batch in batches:
-        logits = network(inputs[batch], first)
+        costs: list[torch.Tensor] = []
+        logits = network(inputs[batch], first, costs)
         loss = F.cross_entropy(logits, labels[batch], label_smoothing=recipe.label_smoothing)
+        loss = loss + sum(costs) + network.penalty()
         network.zero_grad()
         loss.backward()
         for gradient, parameter in zip(gradients, parameters, strict=True):

@@ -44,9 +44,10 @@ def _conv_net_shapes(layers, image_shape, n_classes) -> dict[str, tuple[int, ...
     shapes: dict[str, tuple[int, ...]] = {}
     c, *sides = image_shape
     for i, layer in enumerate(layers):
-        shapes[f"convs.{i}.weight"] = layer.filters, c, layer.kernel_size, layer.kernel_size
-        shapes[f"convs.{i}.bias"] = (layer.filters,)
-        c, sides = layer.filters, [side // layer.pool if side >= layer.pool else side for side in sides]
+        shapes[f"convs.{i}.weight"] = layer.geometry.kernel_shape(layer.filters, c)
+        if layer.use_bias:
+            shapes[f"convs.{i}.bias"] = (layer.filters,)
+        c, (_, sides) = layer.filters, layer.sizes(*sides)
     return shapes | {"head.weight": (n_classes, c * prod(sides)), "head.bias": (n_classes,)}
 
 

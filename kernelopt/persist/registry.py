@@ -29,6 +29,9 @@ PACKAGES = (
     "kernelopt.convex.criteria",
     "kernelopt.convex.sets",
     "kernelopt.convex.solvers",
+    "kernelopt.conv.initializers",
+    "kernelopt.conv.regularizers",
+    "kernelopt.conv.constraints",
 )
 # classes found inside fitted estimators that no package above makes public
 PRIVATE = (

@@ -3,8 +3,11 @@ import pytest
 import torch
 
 from kernelopt.conv.banks import make_bank
+from kernelopt.conv.initializers import Constant, VarianceScaling
 from kernelopt.conv.layers import ConvLayer, build_layers
 from kernelopt.conv.network import ConvNet, in_batches, start_network
+from kernelopt.conv.reference import forward_im2col
+from kernelopt.conv.regularizers import L1, L2
 
 IMAGES = np.random.default_rng(0).normal(size=(40, 2, 7, 6)).cumsum(axis=2).astype(np.float32)
 
@@ -133,8 +136,67 @@ def test_batches_do_not_change_results():
         ({"filters": 4, "kernel_size": 3, "pool": True}, "pool=True"),
         ({"filters": 4, "kernel_size": 3, "bank": "haar"}, "bank='haar'"),
         ({"filters": 4, "kernel_size": 3, "trainable": "no"}, "trainable='no'"),
+        ({"filters": 4, "kernel_size": 3, "use_bias": 1}, "use_bias=1"),
+        ({"filters": 4, "kernel_size": 3, "strides": 2, "dilation_rate": 2}, "one of them must be 1"),
+        ({"filters": 4, "kernel_size": 3, "padding": "full"}, "padding='full'"),
+        ({"filters": 4, "kernel_size": 3, "kernel_initializer": "he"}, "kernel_initializer='he'"),
+        ({"filters": 4, "kernel_size": 3, "bias_initializer": 0.1}, "bias_initializer=0.1"),
+        ({"filters": 4, "kernel_size": 3, "activity_regularizer": "l3"}, "activity_regularizer='l3'"),
+        ({"filters": 4, "kernel_size": 3, "bias_constraint": "positive"}, "bias_constraint='positive'"),
     ],
 )
 def test_bad_layers_are_refused_by_name(options, message):
     with pytest.raises(ValueError, match=message):
         build_layers(**options)
+
+
+def test_layers_with_all_of_kerass_options_equal_the_reference():
+    layers = [
+        ConvLayer(4, (3, 2), pool=1, strides=(2, 1), groups=2, activation="tanh", kernel_initializer="he_normal"),
+        ConvLayer(6, 2, pool=2, padding="valid", dilation_rate=(1, 2), use_bias=False, activation=None),
+    ]
+    network = fill(ConvNet(layers, IMAGES.shape[1:], 2).double())
+    x = IMAGES.astype(float)
+    W = [w.detach().numpy() for w in network.filters]
+    y = np.tanh(forward_im2col(x, W[0], network.convs[0].bias.detach().numpy(), layers[0].geometry))
+    y = forward_im2col(y, W[1], np.zeros(6), layers[1].geometry)
+    assert y.shape == (40, 6, 3, 4)
+    y = y[:, :, :2].reshape(40, 6, 1, 2, 2, 2).max(axis=(3, 5))
+    np.testing.assert_allclose(network.maps(torch.from_numpy(x)).detach(), y, atol=1e-12)
+    assert network(torch.from_numpy(x)).shape == (40, 2)
+
+
+def test_initializers_replace_bank_and_scaling():
+    layers = [ConvLayer(4, (3, 2), kernel_initializer=VarianceScaling(), bias_initializer=Constant(0.5))]
+    network = start_network(layers, IMAGES, 3, seed=7)
+    W = VarianceScaling()((3, 2, 2, 4), np.random.default_rng([7, 0]))
+    np.testing.assert_allclose(network.filters[0].detach(), W.transpose(3, 2, 0, 1), atol=1e-7)
+    assert (network.convs[0].bias == 0.5).all()
+    with pytest.raises(ValueError, match="Pass a kernel_initializer"):
+        ConvLayer(4, (3, 2))
+
+
+def test_costs_are_those_of_what_training_can_change():
+    layers = [
+        ConvLayer(3, 3, trainable=False, activity_regularizer=L1(1.0), kernel_regularizer=L2(1.0)),
+        ConvLayer(4, 3, kernel_regularizer=L2(0.5), bias_regularizer=L1(0.1), activity_regularizer=L1(0.2)),
+        ConvLayer(2, 3, trainable=False, activity_regularizer=L2(0.3)),
+    ]
+    network = fill(ConvNet(layers, IMAGES.shape[1:], 2).double())
+    x, costs = torch.from_numpy(IMAGES).double(), []
+    network(x, costs=costs)
+    second = network.correlate(1, network.maps(x, stop=1)).relu()
+    third = network.correlate(2, network.maps(x, stop=2)).relu()
+    expected = [0.2 * second.abs().sum() / 40, 0.3 * third.square().sum() / 40]
+    np.testing.assert_allclose([c.item() for c in costs], [e.item() for e in expected], rtol=1e-12)
+    weights = 0.5 * network.filters[1].square().sum() + 0.1 * network.convs[1].bias.abs().sum()
+    assert network.penalty().item() == pytest.approx(weights.item())
+    plain = [ConvLayer(a.filters, 3, trainable=a.trainable) for a in layers]
+    twin = ConvNet(plain, IMAGES.shape[1:], 2).double()
+    twin.load_state_dict(network.state_dict())
+    np.testing.assert_allclose(twin(x).detach(), network(x).detach(), atol=1e-12)  # costs change no output
+
+
+def test_a_layer_shows_what_differs_from_the_defaults():
+    assert repr(ConvLayer(4, 3)) == "ConvLayer(filters=4, kernel_size=3)"
+    assert repr(ConvLayer(4, 3, strides=2, use_bias=False)).endswith("strides=2, use_bias=False)")

@@ -3,10 +3,12 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from kernelopt.conv.constraints import UnitNorm
 from kernelopt.conv.devices import find_device, infer, reproducible
 from kernelopt.conv.layers import build_layers
 from kernelopt.conv.network import start_network
 from kernelopt.conv.recorder import Recorder, thinned
+from kernelopt.conv.regularizers import L1, L2
 from kernelopt.conv.training import Recipe, train
 
 rng = np.random.default_rng(0)
@@ -68,6 +70,65 @@ def test_history_starts_before_the_first_step_and_agrees_with_the_network():
     move = network.filters[0].detach() - start["convs.0.weight"]
     assert history["filter_move"][0] == 0
     assert history["filter_move"][-1] == pytest.approx(float(move.norm() / start["convs.0.weight"].norm()))
+
+
+COSTLY = {"kernel_regularizer": L2(0.05), "bias_regularizer": L1(0.05), "activity_regularizer": L1(0.002)}
+
+
+def test_history_and_gradient_norm_count_penalties_in():
+    network, start, recorder, outcome = run(Recipe(epochs=5, batch_size=14), **COSTLY)
+
+    def loss():
+        x, total = torch.from_numpy(IMAGES), 0.0
+        for i in range(2):
+            weight, bias = network.filters[i], network.convs[i].bias
+            y = network.correlate(i, x).relu()
+            total = total + 0.05 * weight.square().sum() + 0.05 * bias.abs().sum() + 0.002 * y.sum() / len(x)
+            x = network.maps(x, i, i + 1)
+        logits = network.head(x.flatten(1))
+        return total + torch.nn.functional.cross_entropy(logits, torch.from_numpy(LABELS))
+
+    def norm(value):
+        network.zero_grad()
+        value.backward()
+        return float(torch.cat([p.grad.flatten() for p in network.parameters()]).norm())
+
+    end = norm(loss())
+    network.load_state_dict(start)
+    first = loss()
+    assert recorder.history["loss"][0] == pytest.approx(first.item(), rel=1e-5)
+    # at the start biases are zero, where the penalty of sizes has no slope but a corner
+    assert outcome.gradient_norm == pytest.approx(end / norm(first), rel=1e-4)
+
+
+def test_penalties_shrink_what_they_price():
+    plain, _, _, _ = run(Recipe(epochs=20, batch_size=8))
+    for name, size in [
+        ("kernel_regularizer", lambda network: float(network.filters[0].detach().abs().sum())),
+        ("bias_regularizer", lambda network: float(network.convs[0].bias.detach().abs().sum())),
+        ("activity_regularizer", lambda network: float(network.maps(torch.from_numpy(IMAGES), 0, 1).detach().sum())),
+    ]:
+        priced, _, _, _ = run(Recipe(epochs=20, batch_size=8), **{name: L1(0.02)})
+        assert size(priced) < 0.7 * size(plain), name
+
+
+def test_weights_stay_where_the_constraints_want_them():
+    constraints = {"kernel_constraint": UnitNorm((0, 1, 2)), "bias_constraint": "non_neg"}
+    network, start, _, _ = run(trainable=(False, True), **constraints)
+    norms = network.filters[1].detach().flatten(1).norm(dim=1)
+    np.testing.assert_allclose(norms, 1, atol=1e-5)
+    assert network.convs[1].bias.min() >= 0 and network.convs[1].bias.max() > 0
+    assert torch.equal(network.filters[0], start["convs.0.weight"]), "a frozen layer is not projected"
+    assert not torch.allclose(network.filters[1], start["convs.1.weight"])
+
+
+def test_reusing_frozen_layers_changes_no_penalty():
+    reused, repeated = (
+        run(Recipe(epochs=5, batch_size=8, reuse_frozen=reuse), trainable=(False, True), **COSTLY)
+        for reuse in (True, False)
+    )
+    np.testing.assert_allclose(weights(reused[0]), weights(repeated[0]), atol=1e-5)
+    np.testing.assert_allclose(reused[2].history["loss"], repeated[2].history["loss"], rtol=1e-5)
 
 
 def test_gradient_norms_are_those_of_the_full_training_loss():

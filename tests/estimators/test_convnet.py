@@ -110,6 +110,18 @@ def test_explicit_layers_equal_the_automatic_ones():
     np.testing.assert_array_equal(explicit.predict_proba(X), built.predict_proba(X))
 
 
+def test_layers_may_have_all_of_kerass_options():
+    layers = [
+        ConvLayer(8, 3, bank="gabor", activation="leaky_relu", kernel_constraint="max_norm", pool=1, strides=2),
+        ConvLayer(8, 3, groups=2, activation="gelu", kernel_initializer="he_normal", kernel_regularizer="l2"),
+    ]
+    classifier = ConvNetClassifier(layers, epochs=30, random_state=0).fit(X, y)
+    assert classifier.history_["accuracy"][-1] > 0.95 and classifier.score(X_TEST, Y_TEST) > 0.7
+    assert classifier.filters_.shape == (8, 1, 3, 3) and classifier.network_.filters[1].shape == (8, 4, 3, 3)
+    twin = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(twin.predict_proba(X_TEST), classifier.predict_proba(X_TEST))
+
+
 def test_verbose_shows_a_progress_bar(capsys):
     ConvNetClassifier(**QUICK, verbose=1).fit(X, y)
     assert "3/3" in capsys.readouterr().err
