@@ -25,6 +25,7 @@ from kernelopt.convex.criteria import (
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import (
     BoundedBall,
+    ChiSquareBall,
     Continuum,
     FrobeniusBall,
     GroupBall,
@@ -46,6 +47,7 @@ __all__ = [
     "Alignment",
     "BoundedBall",
     "Certificate",
+    "ChiSquareBall",
     "Continuum",
     "ConvexLoss",
     "Criterion",

@@ -17,6 +17,7 @@ ADMITS: dict[type[s.KernelSet], tuple[tuple[type[c.Criterion], ...], str]] = {
     s.LpBall: (MACHINES, "alignment is priced by the norm of the kernel, not of the weights"),
     s.SquaredLp: (MACHINES, "alignment is priced by the norm of the kernel, not of the weights"),
     s.GroupBall: (MACHINES, "alignment is priced by the norm of the kernel, not of the weights"),
+    s.ChiSquareBall: ((*MACHINES, c.Alignment), "it goes with all of them"),
     s.RadiusBall: (
         (*MARGINS, c.LeastSquares, c.Logistic),
         "the radius bounds the error of margins and of regression on labels; it says nothing of tubes or of novelty",

@@ -4,6 +4,7 @@ import numpy as np
 
 from kernelopt.convex import (
     Alignment,
+    ChiSquareBall,
     ConvexLoss,
     EpsilonSVR,
     FrobeniusBall,
@@ -120,6 +121,8 @@ SETS = {
     "squared lp 2": SquaredLp(2.0, 3.0),
     "groups": GroupBall(("a", "b", "a", "b"), 2.0),
     "groups 1": GroupBall(("a", "b", "a", "b"), 1.0),
+    "chi_square": ChiSquareBall(0.5),
+    "chi_square 2": ChiSquareBall(2.0),
     "radius": RadiusBall(),
     "psd_span": PSDSpan(),
     "psd_span 7": PSDSpan(7.0),
@@ -132,12 +135,14 @@ SETS = {
     "uncentred frobenius": FrobeniusBall(centered=False),
     "frobenius of any sign": FrobeniusBall(free_sign=True),
 }
+CENTRED = {"chi_square": (True, False)}
 PAIRS = [
     (c, s)
     for s in SETS
     for c in CRITERIA
     if admits(type(CRITERIA[c]), type(SETS[s]))
-    and getattr(CRITERIA[c], "centered", None) == getattr(SETS[s], "centered", None)  # alignment with its own price
+    # alignment with its own price, where the price is one of centring
+    and getattr(CRITERIA[c], "centered", None) in (getattr(SETS[s], "centered", None), *CENTRED.get(SETS[s].name, ()))
 ]
 FOUR = [Gaussian(0.3), Linear(), Gaussian(3.0), Polynomial(2, 0.3)]
 

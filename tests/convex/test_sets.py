@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.optimize import linprog, minimize
 
 from kernelopt.convex import (
+    ChiSquareBall,
     FrobeniusBall,
     GroupBall,
     LpBall,
@@ -69,6 +70,9 @@ def outside(kernel_set, theta, kernels):
         case GroupBall(groups=groups, p=p):
             norms = [np.linalg.norm(theta[[g == name for g in groups]], p) for name in set(groups)]
             return max(low, sum(norms) - 1)
+        case ChiSquareBall(rho=rho):
+            divergence = float(np.sum((len(theta) * theta - 1) ** 2)) / len(theta)
+            return max(low, abs(float(theta.sum()) - 1), divergence - rho)
         case RadiusBall():
             return max(low, radius(K) - 1)
         case PSDSpan(trace=c):
@@ -129,7 +133,8 @@ def test_the_support_bounds_every_admitted_point(name, seed):
     "kernel_set",
     [LpBall(1.1), LpBall(2.0), LpBall(3.0), SquaredLp(1.0, 0.5), SquaredLp(1.5, 2.0), SquaredLp(4.0, 0.1),
      GroupBall(("a", "b", "a", "c"), 1.5), GroupBall(("a", "a", "a", "b"), 3.0), FrobeniusBall(),
-     FrobeniusBall(centered=False), Simplex(), TraceBudget(2.0)],
+     FrobeniusBall(centered=False), Simplex(), TraceBudget(2.0), ChiSquareBall(0.0), ChiSquareBall(0.3),
+     ChiSquareBall(2.9), ChiSquareBall(5.0)],
     ids=repr,
 )  # fmt: skip
 def test_the_support_is_the_maximum_that_a_general_optimiser_finds(kernel_set):
@@ -153,6 +158,8 @@ def test_the_support_is_the_maximum_that_a_general_optimiser_finds(kernel_set):
             )
         case Simplex():
             limits = [cp.sum(theta) == 1]
+        case ChiSquareBall(rho=rho):
+            limits = [cp.sum(theta) == 1, cp.sum_squares(4 * theta - 1) <= 4 * rho]
         case TraceBudget(c=c):
             limits = [sum(theta[k] * np.trace(kernels.Ks[k]) / kernels.scale[k] for k in range(4)) == c]
     best = cp.Problem(cp.Maximize(value), limits).solve(solver=cp.CLARABEL)

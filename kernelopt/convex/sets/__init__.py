@@ -11,12 +11,14 @@ from kernelopt.convex.sets.lp_ball import LpBall, SquaredLp
 from kernelopt.convex.sets.program import WeightProgram
 from kernelopt.convex.sets.psd_span import PSDSpan
 from kernelopt.convex.sets.radius import RadiusBall
+from kernelopt.convex.sets.random_features import ChiSquareBall
 from kernelopt.convex.sets.simplex import Simplex, TraceBudget
 from kernelopt.convex.sets.tessellated import Tessellated
 from kernelopt.convex.sets.uniform import Uniform
 
 __all__ = [
     "BoundedBall",
+    "ChiSquareBall",
     "Continuum",
     "FrobeniusBall",
     "GroupBall",

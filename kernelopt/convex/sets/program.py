@@ -32,11 +32,13 @@ class WeightProgram:
     price : Smooth or None
         f, which is R.
     groups : tuple of arrays
-        Where not empty, the set is :math:`\sum_g \|\theta_g\|_p \le 1` in the orthant, with these members.
+        Where not empty, the set is :math:`\sum_g \|\theta_g\|_p \le` `size` in the orthant, with these members.
     p : float
         The norm of the groups.
     semidefinite : bool
         Whether :math:`K(\theta) \succeq 0` is to be imposed, on all points.
+    size : float
+        What the norms of the groups add up to at most, in the place of one.
     radius : bool
         Whether the smallest ball around the points, in the feature space of :math:`K(\theta)`, has radius <= 1.
     """
@@ -50,6 +52,7 @@ class WeightProgram:
     p: float = 2.0
     semidefinite: bool = False
     radius: bool = False
+    size: float = 1.0
 
 
 def orthant(start: np.ndarray, **more) -> WeightProgram:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernelopt.convex.criteria import OneClass
+from kernelopt.convex.criteria import Alignment, OneClass
 from kernelopt.convex.problem import Problem
-from kernelopt.convex.sets import HyperNorm, HyperSpan, HyperSquared, PSDSpan, Simplex, TraceBudget
+from kernelopt.convex.sets import ChiSquareBall, HyperNorm, HyperSpan, HyperSquared, PSDSpan, Simplex, TraceBudget
 from kernelopt.convex.solvers.base import Solver
+from kernelopt.convex.solvers.closed_form import ClosedForm
 from kernelopt.convex.solvers.column_generation import ColumnGeneration
 from kernelopt.convex.solvers.conic import Conic
 from kernelopt.convex.solvers.cut_span import CutSpan
@@ -49,6 +50,8 @@ def choose(solver: Any, problem: Problem, **options) -> Solver:
     if solver == "auto" and ColumnGeneration.takes(problem):
         return ColumnGeneration(**options)
     if solver == "auto":
+        if isinstance(problem.criterion, Alignment) and isinstance(problem.kernel_set, ChiSquareBall):
+            return ClosedForm()
         if WorkingSetNewton.takes(problem) and _pays(problem):
             solver = "newton"
         elif isinstance(problem.kernel_set, PSDSpan | HyperSpan) and problem.kernels.n_samples >= LARGE:

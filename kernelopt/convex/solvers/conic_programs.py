@@ -228,6 +228,9 @@ def learned(problem: Problem) -> Task:
         value = norm(t, kernel_set.p)
     elif isinstance(kernel_set, s.Simplex | s.TraceBudget):
         value = norm(t, 1.0)
+    elif isinstance(kernel_set, s.ChiSquareBall):
+        nu = cp.Variable()
+        value = nu + np.sqrt((1 + kernel_set.rho) / len(factors)) * cp.norm(cp.pos(t - nu), 2)
     else:
         raise NotImplementedError(f"Conic does not know the kernel set {kernel_set.name!r}")
     return duals.task(Price(value / duals.gain, cones, lambda: share * multipliers(cones)), factors)

@@ -39,9 +39,9 @@ class Weights:
         self.total = program.total
         if G:
             self.A = np.vstack([self.A, np.append(np.zeros(self.M), np.ones(G))])
-            self.total = np.append(self.total, 1.0)
+            self.total = np.append(self.total, program.size)
         start = program.start * (0.9 if G else 1.0) if span is None else np.linalg.lstsq(self.T, program.start)[0]
-        self.y = np.append(start, np.full(G, 1 / max(G, 1)))
+        self.y = np.append(start, np.full(G, program.size / max(G, 1)))
         self.nu = np.zeros(len(self.total))
         self.slack = -self.norms()[0]
 
