@@ -102,6 +102,7 @@ def littlewood_paley(h: int, w: int, J: int, L: int) -> tuple[np.ndarray, np.nda
     energy = (energy + _mirrored(energy)) / 2
     seen = energy > 1e-9 * energy.max()
     psi *= np.sqrt(np.min((1 - phi[seen] ** 2) / energy[seen]))
+    phi.flags.writeable = psi.flags.writeable = False  # they are kept for the next call
     return phi, psi
 
 
