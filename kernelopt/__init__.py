@@ -18,6 +18,8 @@ _HOME = {
     "TessellatedRegressor": "kernelopt.estimators.tessellated",
     "ReweightedRandomFeatures": "kernelopt.estimators.random_features",
     "MKLOneClass": "kernelopt.estimators.novelty",
+    "ContinuousKernelClassifier": "kernelopt.estimators.continuous",
+    "ContinuousKernelRegressor": "kernelopt.estimators.continuous",
     "SDPKernelClassifier": "kernelopt.estimators.sdp",
     "KernelFisherClassifier": "kernelopt.estimators.fisher",
     "AlignmentMKL": "kernelopt.estimators.alignment",

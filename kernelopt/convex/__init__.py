@@ -25,6 +25,7 @@ from kernelopt.convex.criteria import (
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import (
     BoundedBall,
+    Continuum,
     ChiSquareBall,
     Continuum,
     FrobeniusBall,
@@ -47,6 +48,7 @@ __all__ = [
     "Alignment",
     "BoundedBall",
     "Certificate",
+    "Continuum",
     "ChiSquareBall",
     "Continuum",
     "ConvexLoss",

@@ -42,7 +42,7 @@ ADMITS: dict[type[s.KernelSet], tuple[tuple[type[c.Criterion], ...], str]] = {
         "alignment the best is a single feature",
     ),
     s.Continuum: (
-        (c.Hinge, c.SquaredHinge, c.LagrangianSVM, c.Logistic, c.LeastSquares, c.EpsilonSVR),
+        (c.Hinge, c.SquaredHinge, c.Logistic, c.LeastSquares, c.EpsilonSVR),
         "infinitely many kernels are weighed by solving for some of them, with a dual whose machines stay warm",
     ),
     s.FrobeniusBall: ((c.Alignment,), "the Frobenius norm of the kernel is the price that goes with alignment"),

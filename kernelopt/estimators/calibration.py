@@ -87,7 +87,7 @@ def cross_fitted_temperature(classifier, X: Any, label: np.ndarray, w: np.ndarra
     out: list[np.ndarray] = []
     rows: list[np.ndarray] = []
     machine = classifier._plain().set_params(verbose=0)
-    if classifier.kernels_ is not None:
+    if classifier.kernels_ is not None and "kernels" in machine.get_params(deep=False):
         machine.set_params(kernels=classifier.kernels_)
     totals = np.bincount(label, weights=w)
     for k in range(fold.max() + 1):

@@ -25,6 +25,7 @@ from kernelopt.persist.container import Refused
 # packages whose public dataclasses (kernels, certificates, solvers, ...) may be saved
 PACKAGES = (
     "kernelopt.kernels",
+    "kernelopt.kernels.continuous",
     "kernelopt.convex",
     "kernelopt.convex.criteria",
     "kernelopt.convex.sets",

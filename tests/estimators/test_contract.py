@@ -12,6 +12,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 import kernelopt
 from kernelopt import (
     AlignmentMKL,
+    ContinuousKernelClassifier,
+    ContinuousKernelRegressor,
     KernelFisherClassifier,
     MKLClassifier,
     MKLClassifierCV,
@@ -30,9 +32,11 @@ ESTIMATORS = [
     KernelFisherClassifier(),
     SDPKernelClassifier(),
     AlignmentMKL(),
+    ContinuousKernelClassifier(),
+    ContinuousKernelRegressor(),
 ]
 SUPERVISED = [e for e in ESTIMATORS if is_classifier(e) or is_regressor(e)]
-WEIGHTED = [MKLClassifier(), MKLRegressor(), KernelFisherClassifier()]
+WEIGHTED = [MKLClassifier(), MKLRegressor(), KernelFisherClassifier(), ContinuousKernelRegressor()]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,8 @@ def test_columns_are_remembered_by_name(estimator, Xy):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 def test_page_representation_is_escaped(estimator):
     name = "<script>alert(1)</script>"
-    html = clone(estimator).set_params(kernels=[name])._repr_html_()
+    what = {"kernels": [name]} if "kernels" in estimator.get_params() else {"family": name}
+    html = clone(estimator).set_params(**what)._repr_html_()
     assert type(estimator).__name__ in html and name not in html
 
 

@@ -18,6 +18,7 @@ from kernelopt.convex.sets.uniform import Uniform
 
 __all__ = [
     "BoundedBall",
+    "Continuum",
     "ChiSquareBall",
     "Continuum",
     "FrobeniusBall",

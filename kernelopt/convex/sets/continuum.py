@@ -44,7 +44,7 @@ class Continuum(KernelSet):
     1.0
     """
 
-    tol: float = 1e-8
+    tol: float = 1e-10
     name = "continuum"
 
     def __post_init__(self):

@@ -21,6 +21,7 @@ from kernelopt.kernels.rows import StoredKernels
 RADII = (0.3, 0.1, 0.03, 0.01, 1e-3)  # within which atoms are merged, where the proof survives it
 SAME = 1e-7  # distance below which a new atom is no new atom
 FINEST = 1e-11  # accuracy of the weights past which nothing is gained
+PATIENCE = 30  # rounds without progress after which more of them are pointless
 ADDED = 3  # kernels that join at once where the maxima are only sought
 
 
@@ -145,7 +146,7 @@ class _Run:
             self.omegas = self.kernels.omegas
         self.Ks = self.kernels.grams(self.omegas)
         best = self.master(None)
-        for _ in range(self.solver.max_iter):
+        while True:
             self.best = best
             keep = best.theta > 0
             self.omegas, self.Ks = self.omegas[keep], self.Ks[keep]
@@ -155,6 +156,10 @@ class _Run:
                 return None
             if self.out_of_time():
                 return "time_limit was reached"
+            if len(self.history) >= self.solver.max_iter:
+                return "max_iter was reached"
+            if len(self.history) > PATIENCE and gap > 0.9 * self.history[-PATIENCE]["gap"]:
+                return None if gap <= self.solver.tol else f"the bounds stood still for {PATIENCE} rounds"
             fresh = self.fresh()
             if len(fresh) == 0:
                 if gap <= 0.9 * self.solver.tol:
@@ -167,7 +172,6 @@ class _Run:
             self.omegas = np.concatenate([self.omegas, fresh])
             self.Ks = np.concatenate([self.Ks, self.kernels.grams(fresh)])
             best = self.master(self.best)
-        return "max_iter was reached"
 
     def master(self, start: Solution | None) -> Solution:
         """Return the best weights of the atoms."""
@@ -219,7 +223,8 @@ class _Run:
         """Return the maxima that beat the atoms and are none of them."""
         assert self.found is not None
         d = self.kernels.X.shape[1]
-        above = self.found.values > self.level * (1 + 1e-13)
+        gain = 0.2 * self.solver.tol * abs(self.best.certificate.primal)  # less is no part of the gap worth a kernel
+        above = self.found.values > self.level + gain
         new = [
             omega
             for omega in self.found.omegas[above]
@@ -241,7 +246,7 @@ class _Run:
             if len(clusters) == len(omegas):
                 continue
             old = self.omegas, self.Ks, self.best, self.accuracy
-            self.omegas = np.stack([family.middle(omegas[c], weights[c]) for c in clusters])
+            self.omegas = np.stack([family.middle(omegas[c], weights[c], d) for c in clusters])
             self.Ks = self.kernels.grams(self.omegas)
             self.accuracy = 0.1 * self.solver.tol
             merged = self.master(replace(self.best, theta=np.array([weights[c].sum() for c in clusters])))

@@ -2,9 +2,10 @@
 
 from kernelopt.kernels.continuous.ard import ARDFamily
 from kernelopt.kernels.continuous.base import Atom, Family, Maximum
-from kernelopt.kernels.continuous.other import CustomFamily, PolynomialFamily, TrigonometricFamily, UnionFamily
+from kernelopt.kernels.continuous.other import CustomFamily, PolynomialFamily, TrigonometricFamily
 from kernelopt.kernels.continuous.provider import FamilyKernels
 from kernelopt.kernels.continuous.radial import GaussianFamily, MaternFamily
+from kernelopt.kernels.continuous.union import UnionFamily
 
 __all__ = [
     "ARDFamily",

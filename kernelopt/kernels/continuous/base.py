@@ -85,7 +85,7 @@ class Family(ABC):
         low, high = self.domain(n_features).T
         return np.abs((omegas - omega) / (high - low)).max(axis=1, initial=0.0)
 
-    def middle(self, omegas: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def middle(self, omegas: np.ndarray, weights: np.ndarray, n_features: int) -> np.ndarray:
         """Return the weighted mean of parameters that are near each other."""
         return weights @ omegas / weights.sum()
 

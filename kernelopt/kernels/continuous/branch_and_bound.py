@@ -282,7 +282,7 @@ def _peaks(g: Compressed, u: np.ndarray, values: np.ndarray) -> tuple[np.ndarray
         return float(g.value(np.array([x]), 1)[0])
 
     found = u[where].copy()
-    for at, k in enumerate(where):
+    for at, k in enumerate(where.tolist()):
         left, right = u[max(k - 1, 0)], u[min(k + 1, len(u) - 1)]
         if slope(left) > 0 > slope(right):
             found[at] = brentq(slope, left, right, xtol=1e-12)

@@ -106,7 +106,7 @@ class RadialFamily(Family):
         floor = 1e-12 * float(self.domain(n_features)[0, 1])
         return np.abs(np.log(np.maximum(omegas[:, 0], floor) / max(float(omega[0]), floor)))
 
-    def middle(self, omegas, weights):
+    def middle(self, omegas, weights, n_features):
         """Return the weighted geometric mean."""
         if (omegas == 0).any():
             return weights @ omegas / weights.sum()
