@@ -14,6 +14,9 @@ from kernelopt import (
     AlignmentMKL,
     ContinuousKernelClassifier,
     ContinuousKernelRegressor,
+    HyperkernelClassifier,
+    HyperkernelOneClass,
+    HyperkernelRegressor,
     KernelFisherClassifier,
     MKLClassifier,
     MKLClassifierCV,
@@ -34,9 +37,18 @@ ESTIMATORS = [
     AlignmentMKL(),
     ContinuousKernelClassifier(),
     ContinuousKernelRegressor(),
+    HyperkernelClassifier(),
+    HyperkernelRegressor(),
+    HyperkernelOneClass(),
 ]
 SUPERVISED = [e for e in ESTIMATORS if is_classifier(e) or is_regressor(e)]
-WEIGHTED = [MKLClassifier(), MKLRegressor(), KernelFisherClassifier(), ContinuousKernelRegressor()]
+WEIGHTED = [
+    MKLClassifier(),
+    MKLRegressor(),
+    KernelFisherClassifier(),
+    ContinuousKernelRegressor(),
+    HyperkernelClassifier(),
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +79,8 @@ def test_columns_are_remembered_by_name(estimator, Xy):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 def test_page_representation_is_escaped(estimator):
     name = "<script>alert(1)</script>"
-    what = {"kernels": [name]} if "kernels" in estimator.get_params() else {"family": name}
-    html = clone(estimator).set_params(**what)._repr_html_()
+    what = next(what for what in ("kernels", "family", "hyperkernel") if what in estimator.get_params())
+    html = clone(estimator).set_params(**{what: [name]})._repr_html_()
     assert type(estimator).__name__ in html and name not in html
 
 

@@ -15,6 +15,7 @@ from kernelopt.convex.solvers.span_block import Span
 
 START = 20  # directions at the start
 SLACK = 5e-13  # of the trace: what an eigenvalue may be negative by, half of what the certificate forgives
+CANCELLED = 5 * float(np.finfo(float).eps)  # of the traces times the sizes of the weights; half of it as well
 BATCH = 20  # directions that join at once, at most
 WALL = 0.8  # share of the way to the cone that a step goes which directions outside the basis stop
 ABSENT = 1e-7  # the part of a unit vector outside the basis that makes it a new direction
@@ -89,14 +90,25 @@ class FewDirections(Span):
     def guard(self, step: float, y: np.ndarray, dy: np.ndarray, tau: float) -> float:
         """Return a step that stays in the whole cone, and keep the directions that shortened it."""
         kernels, device = self.kernels, self.device
-        K, dK = kernels.mix(self.combinations @ y), kernels.mix(self.combinations @ dy)
-        K[np.diag_indices_from(K)] += SLACK * float(np.trace(K))
-        K, dK, self.tau = device.put(K), device.put(dK), tau
-        try:
-            device.cholesky(K + step * dK)
-            return step
-        except linalg.LinAlgError:
-            inverse = device.inverse(device.cholesky(K))
+        theta = self.combinations @ y
+        K, dK = kernels.mix(theta), device.put(kernels.mix(self.combinations @ dy))
+        self.tau = tau
+        # Where not even the present point is inside, the digits that large weights of both signs cost are forgiven too.
+        slack, cancelled = SLACK * float(np.trace(K)), CANCELLED * float(np.abs(theta) @ kernels.traces)
+        for more in (slack, cancelled):
+            K[np.diag_indices_from(K)] += more
+            inside = device.put(K)
+            try:
+                device.cholesky(inside + step * dK)
+                return step
+            except linalg.LinAlgError:
+                pass
+            try:
+                inverse = device.inverse(device.cholesky(inside))
+                break
+            except linalg.LinAlgError:
+                if more is cancelled:
+                    raise
         whole = inverse @ dK @ inverse.T
         values, vectors = device.eigh(0.5 * (whole + whole.T), BATCH)
         self.stopped = device.get(inverse.T @ vectors)[:, values < -WALL / step]

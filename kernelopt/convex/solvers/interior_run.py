@@ -184,7 +184,9 @@ class Run:
             return None
         if self.solver.time_limit is not None and time.perf_counter() - self.clock > self.solver.time_limit:
             return "time_limit was reached"
-        if len(self.history) > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
+        # Relative to bounds of which one is far below zero a gap is one all along: what shrinks is the difference.
+        apart = [entry["primal"] - entry["dual"] for entry in self.history[-PATIENCE:]]
+        if len(self.history) > PATIENCE and not apart[-1] < 0.99 * apart[0]:
             return f"the bounds stood still for {PATIENCE} iterations"
         return ""
 
