@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kernelopt.convex import (
+    ChiSquareBall,
     Criterion,
     GroupBall,
     KernelSet,
@@ -26,7 +27,16 @@ KERNEL_SETS: dict[str, Callable[[float], KernelSet]] = {
     "radius": lambda p: RadiusBall(),
     "trace": lambda p: TraceBudget(),
 }
-CONES = (GroupBall, LpBall, RadiusBall, Simplex, SquaredLp, TraceBudget, Uniform)  # all ask for nonnegative weights
+CONES = (
+    ChiSquareBall,
+    GroupBall,
+    LpBall,
+    RadiusBall,
+    Simplex,
+    SquaredLp,
+    TraceBudget,
+    Uniform,
+)  # all ask for nonnegative weights
 
 
 def check_kernel_set(kernel_set: Any) -> None:

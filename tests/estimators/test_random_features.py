@@ -8,7 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import kernelopt
-from kernelopt import ReweightedRandomFeatures
+from kernelopt import MKLClassifier, ReweightedRandomFeatures
+from kernelopt.convex import ChiSquareBall
 from kernelopt.kernels import Gaussian
 
 
@@ -94,6 +95,18 @@ def test_a_file_gives_the_same_features(tmp_path):
     model = ReweightedRandomFeatures(100, random_state=0).fit(X, y)
     kernelopt.save(model, tmp_path / "model")
     assert np.array_equal(kernelopt.load(tmp_path / "model").transform(X), model.transform(X))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 100.0])
+def test_the_ball_between_average_and_simplex_in_a_machine_that_weighs_kernels(rho):
+    X, y = data(60, 3)
+    clf = MKLClassifier(kernel_set=ChiSquareBall(rho), tol=1e-6).fit(X, y)
+    M = len(clf.weights_)
+    assert clf.certificate_.holds(1e-6) and M * np.sum(clf.weights_**2) - 1 <= rho * (1 + 1e-6) + 1e-9
+    limit = {0.0: "uniform", 100.0: "simplex"}.get(rho)
+    if limit:
+        other = MKLClassifier(kernel_set=limit, tol=1e-6).fit(X, y).certificate_.primal
+        assert_allclose(clf.certificate_.primal, other, rtol=2e-6)
 
 
 @pytest.mark.parametrize(
