@@ -25,7 +25,6 @@ from kernelopt.convex.criteria import (
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import (
     BoundedBall,
-    Continuum,
     ChiSquareBall,
     Continuum,
     FrobeniusBall,
