@@ -105,6 +105,27 @@ def test_every_admitted_criterion_is_proven(name, degree, columns):
     assert choose("auto", task, tol=1e-6).solve(task).certificate == solution.certificate
 
 
+@pytest.mark.parametrize("trace", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(
+    "criterion",
+    [Hinge(1e-3), Hinge(1e4), SquaredHinge(1e4), LeastSquares(1e-5), EpsilonSVR(1e3, 0.1), NuSVR(30.0, 0.4)],
+    ids=repr,
+)
+def test_neither_C_nor_the_trace_matters(criterion, trace):
+    task = problem(criterion, n=40, trace=trace)
+    assert InteriorPoint(tol=1e-6).solve(task).certificate.holds(1e-6)
+
+
+def test_collinear_features_and_repeated_points_do_no_harm():
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.uniform(-1, 1, (15, 1)), 2, axis=0)
+    X, y = np.hstack([x, -x, np.ones((30, 1))]), np.where(rng.normal(size=(30, 1)) + 3 * x > 0, 1.0, -1.0)
+    kernels = TessellatedKernels(Tessellation.around(X), X)
+    for criterion in (Hinge(10.0), EpsilonSVR(10.0, 0.1)):
+        solution = InteriorPoint(tol=1e-6).solve(Problem(kernels, y, criterion, Tessellated(), np.ones(30)))
+        assert solution.certificate.holds(1e-6)
+
+
 def test_a_hard_margin_is_found_or_refused():
     task = problem(CRITERIA["hard_margin"], n=12, trace=100.0)
     solution = InteriorPoint(tol=1e-6).solve(task)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 RIDGES = (0.0, 1e-15, 1e-13, 1e-11)
 NEAR, SLOW = 1e-3, 3  # a relative gap, and steps in which it should at least have halved
+FAR, STILL = 1e-1, 6  # the same for one that should have become smaller at all
 ABSENT, ROUNDS = 1e-6, 4  # a share of the trace that is none; how often directions are added
 STIFF = 1e3  # times the largest entry of K: curvature that is kept apart
-TIRED = 4  # times polished without closing the gap: the digits have ended
+TIRED = 8  # times polished without closing the gap: the digits have ended
 
 
 class Spectrum:
@@ -241,7 +242,7 @@ class SpectralRun(Run):
         kernels, V = self.kernels, self.V()
         self.theta = self.spectrum.P
         gap = self.record(V)
-        if gap < NEAR and len(self.history) > SLOW and gap > 0.5 * self.history[-SLOW]["gap"]:
+        if self.since(SLOW) > 0.5 and gap < NEAR or self.since(STILL) > 0.99 and gap < FAR:
             gap, self.polished = self.polish(), self.polished + 1
         stopped = self.stopped(gap)
         if stopped != "":
@@ -256,6 +257,11 @@ class SpectralRun(Run):
         except (linalg.LinAlgError, ValueError) as error:
             return f"rounding stopped the method ({error})"
         return ""
+
+    def since(self, steps: int) -> float:
+        """Return what is left of the gap of some steps ago."""
+        known = self.history
+        return float(known[-1]["gap"] / known[-steps]["gap"]) if len(known) > steps else 0.0
 
     def polish(self) -> float:
         """Learn a convex combination of few directions, those of P and the best ones, to all digits; return the gap.
