@@ -31,7 +31,7 @@ MAY_IMPORT = {
 }
 # heavy library -> the only modules that may import it
 HEAVY = {
-    "cvxpy": {"convex/solvers/conic.py", "convex/solvers/conic_programs.py", "bridges/polish.py"},
+    "cvxpy": {"convex/solvers/conic.py", "convex/solvers/conic_*.py", "bridges/polish.py"},
     "torch": {"conv/*", "bridges/*", "backend.py", "estimators/convnet.py"},
     "skglm": {"convex/solvers/group_lasso.py"},
     "matplotlib": {"conv/figures.py", "pages/*", "estimators/plotting.py"},

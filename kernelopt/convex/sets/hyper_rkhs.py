@@ -53,7 +53,8 @@ class _Hyper(KernelSet):
         r"""R, upper triangular, with :math:`R^\top R` the Gram matrix of the pairs."""
         return self._factor  # type: ignore[attr-defined]
 
-    def _check(self, kernels) -> None:
+    def check_kernels(self, kernels) -> None:
+        """Raise a ValueError unless there is one kernel per pair."""
         if kernels.n_kernels != len(self.gram):
             raise ValueError(f"gram is that of {len(self.gram)} pairs, but there are {kernels.n_kernels} kernels")
 
@@ -68,7 +69,7 @@ class _Hyper(KernelSet):
 
     def start(self, kernels):
         """Return equal weights that add up to c (to one, without)."""
-        self._check(kernels)
+        self.check_kernels(kernels)
         return np.full(kernels.n_kernels, (self.c or 1.0) / kernels.n_kernels)
 
     def project(self, theta, kernels, witness=None):
@@ -86,7 +87,7 @@ class _Hyper(KernelSet):
 
     def program(self, kernels):
         """Return the simplex or the orthant, with the price."""
-        self._check(kernels)
+        self.check_kernels(kernels)
         rows = {} if self.c is None else {"equalities": np.full((1, len(self.gram)), 1 / self.c), "total": np.ones(1)}
         return orthant(self.start(kernels), price=self.price(), **rows)
 

@@ -76,7 +76,7 @@ class HyperSpan(HyperSquared):
 
     def program(self, kernels) -> WeightProgram:
         """Return the semidefinite program."""
-        self._check(kernels)
+        self.check_kernels(kernels)
         rows = np.zeros((0, len(self.gram))) if self.c is None else np.full((1, len(self.gram)), 1 / self.c)
         return WeightProgram(
             self.start(kernels), False, rows, np.ones(len(rows)), price=self.price(), semidefinite=True

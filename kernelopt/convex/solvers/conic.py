@@ -12,13 +12,22 @@ from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.convex.certificate import Certificate
 from kernelopt.convex.problem import Problem, Solution
-from kernelopt.convex.sets import BoundedBall, FrobeniusBall, PSDSpan, RadiusBall
+from kernelopt.convex.sets import (
+    BoundedBall,
+    FrobeniusBall,
+    HyperNorm,
+    HyperSpan,
+    HyperSquared,
+    PSDSpan,
+    RadiusBall,
+)
 from kernelopt.errors import ProblemTooLargeError, SolverError, UnboundedError
 
 UNSOLVED = Certificate(np.inf, -np.inf, np.inf, 1.0)
 HOPELESS = 1e9  # times the criterion's scale: an optimum above this is none
 TOLERANCES = (1e-10, 1e-7)  # Clarabel may lose all digits behind the point where rounding rules
 SOLVERS = ("auto", "clarabel")
+FORMS = ("cones", "sdp", "primal")
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,9 @@ class Conic:
         programs end near 100 samples.
     verbose : bool
         Print the solver's log.
+    form : {"cones", "sdp", "primal"}
+        How a problem over slices of a hyperkernel is posed: as a dual over second-order cones, as the semidefinite
+        program of [ong2005]_, or with the matrix fraction summed over slices. Other sets have the first only.
 
     Raises
     ------
@@ -59,6 +71,7 @@ class Conic:
     References
     ----------
     .. [lanckriet2004] Lanckriet et al. Learning the Kernel Matrix with Semidefinite Programming. JMLR 5, 2004.
+    .. [ong2005] Ong, Smola, Williamson. Learning the Kernel with Hyperkernels. JMLR 6, 2005.
 
     Examples
     --------
@@ -74,14 +87,22 @@ class Conic:
     time_limit: float | None = None
     memory_limit: float = 4e9
     verbose: bool = False
+    form: str = "cones"
 
     def __post_init__(self):
+        if self.form not in FORMS:
+            raise ValueError(f"form must be one of {FORMS}, found {self.form!r}")
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {SOLVERS}, found {self.solver!r}")
 
     def solve(self, problem: Problem, start: Solution | None = None) -> Solution:
         """Return the solver's point, scaled back and made feasible, with its certificate; `start` is ignored."""
-        need = memory(problem)
+        if self.form != "cones" and not isinstance(problem.kernel_set, HyperNorm | HyperSquared):
+            raise ValueError(
+                f"form={self.form!r} is for slices of a hyperkernel, found {problem.kernel_set.name!r}; "
+                f"use form='cones'"
+            )
+        need = memory(problem, self.form)
         if need > self.memory_limit:
             raise ProblemTooLargeError(
                 f"the conic program of {problem.description} would need about {need / 1e9:.2g} GB "
@@ -90,7 +111,7 @@ class Conic:
         return _Run(self, problem).solution()
 
 
-def memory(problem: Problem) -> float:
+def memory(problem: Problem, form: str = "cones") -> float:
     """Return about how many bytes a program takes: dense factors or a semidefinite cone, with the solver's copies.
 
     From above: measured programs, compilation included, took 0.2 to 1 times this.
@@ -99,7 +120,9 @@ def memory(problem: Problem) -> float:
     N = kernels.n_samples if isinstance(kernel_set, RadiusBall) else problem.n_train
     factors = 1 if kernel_set.fixed else kernels.n_kernels
     need = 400.0 * factors * N**2 * k
-    span = isinstance(kernel_set, PSDSpan) or (isinstance(kernel_set, FrobeniusBall) and kernel_set.free_sign)
+    need += 40.0 * float(N) ** 4 if form == "sdp" else 0.0
+    free = isinstance(kernel_set, FrobeniusBall) and kernel_set.free_sign
+    span = isinstance(kernel_set, PSDSpan | HyperSpan) or free
     if span or isinstance(kernel_set, BoundedBall):
         # The Hessian of an r x r cone has (r²/2)² entries; no span reaches beyond its kernels' common range.
         r = np.linalg.matrix_rank(kernels.mix(np.ones(kernels.n_kernels)), hermitian=True) if span else N
@@ -122,8 +145,13 @@ class _Run:
         if kernel_set.fixed:
             theta = kernel_set.start(problem.kernels)
         else:
-            build = programs.frobenius if isinstance(kernel_set, FrobeniusBall) else programs.learned
-            task = build(problem)
+            if isinstance(kernel_set, HyperNorm | HyperSquared):
+                from kernelopt.convex.solvers import conic_hyper as hyper
+
+                task = hyper.cones(problem) if self.solver.form == "cones" else hyper.primal(problem, self.solver.form)
+            else:
+                build = programs.frobenius if isinstance(kernel_set, FrobeniusBall) else programs.learned
+                task = build(problem)
             self.run(task)
             witness, points = task.witness(), [self.feasible(task.a())]
             theta, _ = kernel_set.project(task.theta(), problem.kernels, witness)
@@ -194,7 +222,7 @@ class _Run:
         if self.solver.time_limit is not None:
             options["time_limit"] = max(float(self.left()), 1e-3)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
                 # "Solution may be inaccurate": how inaccurate is what the certificate says.
                 warnings.simplefilter("ignore", UserWarning)
                 program.solve(solver=cp.CLARABEL, verbose=self.solver.verbose, **options)
