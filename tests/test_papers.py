@@ -110,6 +110,14 @@ def test_page_shows_the_second_run_of_kim2006():
         assert re.search(rf"^\| {row['dataset']} .*\b{re.escape(row['published'])}\b", PAGES["kim2006"], re.M), row
 
 
+def test_page_shows_both_experiments_of_micchelli2005():
+    table: dict[tuple[str, str], list[str]] = {}
+    for row in rows("micchelli2005_experiments.csv"):
+        table.setdefault((row["dataset"], row["method"]), []).append(row["published"])
+    for key, values in table.items():
+        assert "| " + " | ".join([*key, *values]) + " |" in PAGES["micchelli2005"]
+
+
 # ---- what the published figures say about themselves (means over splits: equal up to rounding of the print)
 
 

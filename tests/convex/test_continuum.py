@@ -26,11 +26,13 @@ from kernelopt.convex import (
 from kernelopt.convex.certificate import Certificate
 from kernelopt.convex.sets.continuum import caratheodory, measure
 from kernelopt.convex.solvers import ColumnGeneration, InteriorPoint, WorkingSetNewton, choose
+from kernelopt.kernels import Gaussian, Linear, Polynomial
 from kernelopt.kernels.continuous import (
     ARDFamily,
     CustomFamily,
     FamilyKernels,
     GaussianFamily,
+    ListFamily,
     MaternFamily,
     PolynomialFamily,
     UnionFamily,
@@ -195,6 +197,21 @@ def test_a_larger_set_never_raises_the_value():
     for small, large in zip(proofs, proofs[1:], strict=False):
         assert large.dual <= small.primal
     assert proofs[1].primal < 0.99 * proofs[0].dual
+
+
+def test_a_list_is_the_simplex():
+    """A family of finitely many kernels: the problem of the simplex, which other solvers solve."""
+    kernels = [Linear(), Gaussian(0.5), Gaussian(20.0), Polynomial(3)]
+    for criterion in CRITERIA.values():
+        problem = task(criterion, ListFamily(kernels))
+        X = problem.kernels.X
+        finite = Problem.of([k(X, X) for k in kernels], problem.Y, criterion, Simplex())
+        expected = InteriorPoint(tol=1e-8).solve(finite)
+        solution = solved(problem, 1e-7)
+        assert solution.certificate.primal == pytest.approx(expected.certificate.primal, rel=2e-7)
+        weights = np.zeros(4)
+        weights[solution.theta[:, 1].astype(int)] = solution.theta[:, 0]
+        assert_allclose(weights, expected.theta, atol=2e-3)
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)

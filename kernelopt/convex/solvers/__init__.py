@@ -2,6 +2,7 @@
 
 from kernelopt.convex.solvers.auto import choose
 from kernelopt.convex.solvers.base import Solver
+from kernelopt.convex.solvers.column_generation import ColumnGeneration
 from kernelopt.convex.solvers.closed_form import ClosedForm
 from kernelopt.convex.solvers.column_generation import ColumnGeneration
 from kernelopt.convex.solvers.conic import Conic

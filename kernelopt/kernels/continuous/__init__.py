@@ -2,6 +2,7 @@
 
 from kernelopt.kernels.continuous.ard import ARDFamily
 from kernelopt.kernels.continuous.base import Atom, Family, Maximum
+from kernelopt.kernels.continuous.listed import ListFamily
 from kernelopt.kernels.continuous.other import CustomFamily, PolynomialFamily, TrigonometricFamily
 from kernelopt.kernels.continuous.provider import FamilyKernels
 from kernelopt.kernels.continuous.radial import GaussianFamily, MaternFamily
@@ -14,6 +15,7 @@ __all__ = [
     "Family",
     "FamilyKernels",
     "GaussianFamily",
+    "ListFamily",
     "MaternFamily",
     "Maximum",
     "PolynomialFamily",

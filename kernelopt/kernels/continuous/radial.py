@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.polynomial import Polynomial as Series
+from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import euclidean_distances
 
 from kernelopt.kernels.continuous.base import Family, Maximum, interval
@@ -77,7 +78,9 @@ class RadialFamily(Family):
         return self.profile(float(omega[0]) * self._delta(X, Z))
 
     def _delta(self, X, Z) -> np.ndarray:
-        return euclidean_distances(X, None if Z is X else Z, squared=self.squared)
+        if not self.squared:
+            return cdist(X, Z)  # a root of what rounding leaves of a square would be no small number
+        return euclidean_distances(X, None if Z is X else Z, squared=True)
 
     def prepare(self, X):
         """Return the distances between the points."""
