@@ -20,6 +20,8 @@ try:
 except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
+STREAM = 3002  # own random numbers: the seed that started a network would give its filters back
+
 
 class Attributions(NamedTuple):
     """Shares of an output by pixel, (n, c, h, w), and what they miss of its rise over the baseline, (n,)."""
@@ -207,7 +209,7 @@ def randomised(network: ConvNet, seed: int, n_blocks: int | None = None) -> Conv
     >>> torch.nn.init.ones_(network.convs[0].weight).std(), randomised(network, 0).filters[0].std() > 0.5
     (tensor(0., grad_fn=<StdBackward0>), tensor(True))
     """
-    other, rng = deepcopy(network), np.random.default_rng(seed)
+    other, rng = deepcopy(network), np.random.default_rng([seed, STREAM])
     with torch.no_grad():
         for block in [other.head, *reversed(other.convs)][:n_blocks]:
             for parameter in block.parameters():

@@ -134,6 +134,10 @@ def test_blocks_lose_their_weights_from_the_head_downwards(network):
     sizes = [float(a.filters[1].square().mean()) for a in (network, randomised(network, 3))]
     assert sizes[1] == pytest.approx(sizes[0], rel=0.3)
     assert torch.equal(randomised(network, 3, 1).head.weight, randomised(network, 3).head.weight)
+    started = start_network(network.layers[:1], np.ones((2, 2, 10, 10), np.float32), 2, seed=3)
+    torch.nn.init.zeros_(started.head.weight)
+    redrawn = randomised(started, 3).filters[0].detach().flatten()
+    assert abs(np.corrcoef(redrawn, started.filters[0].detach().flatten())[0, 1]) < 0.5, "the seed brings nothing back"
     assert not torch.equal(randomised(network, 4, 1).head.weight, randomised(network, 3).head.weight)
 
 
