@@ -20,7 +20,6 @@ __all__ = [
     "BoundedBall",
     "Continuum",
     "ChiSquareBall",
-    "Continuum",
     "FrobeniusBall",
     "GroupBall",
     "HyperNorm",
