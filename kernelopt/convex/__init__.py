@@ -25,8 +25,8 @@ from kernelopt.convex.criteria import (
 from kernelopt.convex.problem import Problem, Solution
 from kernelopt.convex.sets import (
     BoundedBall,
-    Continuum,
     ChiSquareBall,
+    Continuum,
     FrobeniusBall,
     GroupBall,
     HyperNorm,

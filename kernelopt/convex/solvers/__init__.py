@@ -2,8 +2,8 @@
 
 from kernelopt.convex.solvers.auto import choose
 from kernelopt.convex.solvers.base import Solver
-from kernelopt.convex.solvers.column_generation import ColumnGeneration
 from kernelopt.convex.solvers.closed_form import ClosedForm
+from kernelopt.convex.solvers.column_generation import ColumnGeneration
 from kernelopt.convex.solvers.conic import Conic
 from kernelopt.convex.solvers.cut_span import CutSpan
 from kernelopt.convex.solvers.group_lasso import GroupLasso
