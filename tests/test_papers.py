@@ -110,6 +110,12 @@ def test_page_shows_the_second_run_of_kim2006():
         assert re.search(rf"^\| {row['dataset']} .*\b{re.escape(row['published'])}\b", PAGES["kim2006"], re.M), row
 
 
+def test_page_shows_the_accuracies_of_colbert2020():
+    for row in rows("colbert2020_accuracy.csv"):
+        name = "Pima" if row["quantity"] == "seconds" else rf"\| {row['dataset']} "
+        assert re.search(rf"^{name}.*\b{re.escape(row['published'])}\b", PAGES["colbert2020"], re.M), row
+
+
 def test_page_shows_both_experiments_of_micchelli2005():
     table: dict[tuple[str, str], list[str]] = {}
     for row in rows("micchelli2005_experiments.csv"):
