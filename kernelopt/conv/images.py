@@ -53,7 +53,7 @@ def as_images(X: np.ndarray, image_shape: str | Sequence[int] = "auto", image_fo
     return X if image_format == "channels_first" else np.moveaxis(X, -1, 1)
 
 
-def validate_images(estimator, X, y="no_validation", *, reset: bool):
+def validate_images(estimator, X, y="no_validation", *, reset: bool, **checks):
     """Check the `X` (and `y`) given to a scikit-learn estimator and return them with `X` as images.
 
     Works like :func:`sklearn.utils.validation.validate_data`, for images. With ``reset=True``
@@ -69,6 +69,8 @@ def validate_images(estimator, X, y="no_validation", *, reset: bool):
         Labels; None is an error for estimators that need them.
     reset : bool
         True in fit.
+    **checks
+        For `y`, as of :func:`sklearn.utils.validation.validate_data`: `y_numeric`, `multi_output`.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def validate_images(estimator, X, y="no_validation", *, reset: bool):
         X = check_array(X, dtype=np.float32, allow_nd=True, input_name="X")
         shape = _one_image_shape(X.shape, image_shape, image_format)
         X = X.reshape(len(X), -1)
-    checked = validate_data(estimator, X, y, reset=reset, dtype=np.float32)
+    checked = validate_data(estimator, X, y, reset=reset, dtype=np.float32, **checks)
     rows, labels = checked if isinstance(checked, tuple) else (checked, None)
     if n_axes <= 2:
         known = image_shape if reset or image_shape != "auto" else _outer_shape(estimator)

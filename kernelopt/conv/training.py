@@ -2,79 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_scalar
 
+from kernelopt.conv.checkpoints import Checkpoint
 from kernelopt.conv.network import ConvNet, in_batches
+from kernelopt.conv.objectives import objective_for
+from kernelopt.conv.optimizers import make_optimizers, set_state, state_tensors
+from kernelopt.conv.recipe import Recipe
 from kernelopt.conv.recorder import Recorder
+from kernelopt.conv.validation import Samples, Watch
 from kernelopt.errors import missing_extra
 
 try:
     import torch
-    from torch.nn import functional as F
 except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
-
-CHANNELS_LAST = torch.channels_last  # the layout in which the CPU convolves fastest: ten times for one channel
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained: AdamW on the cross entropy, with a one-cycle learning rate.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the training images.
-    batch_size : int
-        Images per step, at most; an epoch's batches are equal in size up to one.
-    learning_rate : float
-        Peak of the schedule, see :func:`one_cycle`.
-    weight_decay : float
-        Each step first shrinks weights by this times the learning rate.
-    label_smoothing : float
-        Share of the target spread evenly over all classes, in [0, 1).
-    reuse_frozen : bool
-        Compute the outputs of the layers before the first trainable one once, not in every epoch. The
-        results are the same up to rounding; False is there to show it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number has another type or lies outside its range.
-
-    References
-    ----------
-    I. Loshchilov, F. Hutter: Decoupled weight decay regularization. ICLR 2019.
-
-    Examples
-    --------
-    >>> Recipe(epochs=10).batch_size
-    64
-    """
-
-    epochs: int
-    batch_size: int = 64
-    learning_rate: float = 1e-2
-    weight_decay: float = 0.1
-    label_smoothing: float = 0.0
-    reuse_frozen: bool = True
-
-    def __post_init__(self):
-        check_scalar(self.epochs, "epochs", Integral, min_val=1)
-        check_scalar(self.batch_size, "batch_size", Integral, min_val=1)
-        check_scalar(self.learning_rate, "learning_rate", Real, min_val=0, include_boundaries="neither")
-        check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
-        check_scalar(self.label_smoothing, "label_smoothing", Real, min_val=0, max_val=1, include_boundaries="left")
+Numbers = tuple[float, float, float]  # mean loss, mean score, norm of the mean gradient
 
 
 @dataclass(frozen=True)
@@ -84,10 +36,15 @@ class Outcome:
     `gradient_norm` is that of the full training loss over all trainable parameters at the end, divided
     by its value at the start: how far the run is from a stationary point. It is no bound on the
     distance to the best loss; for a network with hidden layers none is known.
+
+    `validation` holds the curves of a :class:`~kernelopt.conv.validation.Watch`, if there was one;
+    `best_epoch` is the epoch whose weights the network has.
     """
 
     n_epochs: int
     gradient_norm: float
+    best_epoch: int = 0
+    validation: dict[str, list[float]] = field(default_factory=dict)
 
 
 def train(
@@ -99,6 +56,10 @@ def train(
     seed: int,
     device: torch.device | str = "cpu",
     progress: Callable = iter,
+    *,
+    weights: np.ndarray | None = None,
+    validation: Samples | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     """Move the trainable parameters of `network`, in place, towards a smaller loss on the images.
 
@@ -109,16 +70,22 @@ def train(
     ----------
     network : ConvNet
     images : array of shape (n, c, h, w)
-    labels : integer array of shape (n,)
-        In 0, ..., n_classes - 1.
+    labels : array
+        Integers (n,) in 0, ..., n_classes - 1 for the cross entropy, numbers (n, n_outputs) for the squared error.
     recipe : Recipe
     recorder : Recorder
     seed : int
-        Of the order of the images, and of nothing else.
+        Of the order of the images and of their augmentation, which have a generator each.
     device : torch.device or str
         The network and all images are moved there; the network stays there.
     progress : callable
         Wraps the iterable of epochs, to show a progress bar.
+    weights : array of shape (n,), optional
+        Of the samples, with mean one.
+    validation : Samples, optional
+        Evaluated after every epoch; they choose the epoch if the recipe has a patience.
+    checkpoint : Checkpoint, optional
+        Written after every epoch. If the file exists, training goes on from it, to the same bits as without a break.
 
     Returns
     -------
@@ -129,110 +96,184 @@ def train(
     FloatingPointError
         If the loss is no longer finite.
     """
-    network.to(device)
-    targets = torch.from_numpy(labels).to(device)
-    first = network.n_frozen if recipe.reuse_frozen else 0
-    x = torch.from_numpy(images).to(device, memory_format=CHANNELS_LAST)
-    inputs = in_batches(lambda batch: network.maps(batch, stop=first), x) if first else x
-    n_batches = math.ceil(len(inputs) / recipe.batch_size)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: recipe.learning_rate * one_cycle((step + 0.5) / (recipe.epochs * n_batches))
-    )
-
-    def step() -> None:
-        optimizer.step()
-        network.project()
-        schedule.step()
-
-    def sweep(order: torch.Tensor, after_batch: Callable[[], None]) -> tuple[float, float, float]:
-        batches = order.to(device).tensor_split(n_batches)
-        return _sweep(network, inputs, targets, batches, recipe, first, after_batch)
-
-    everything = torch.arange(len(inputs))
-    shuffle = torch.Generator().manual_seed(seed)
-    start = sweep(everything, after_batch=_nothing)
-    recorder.record(0, *start, first_filters(network))
-    epoch = 0
+    run = Run(network, Samples(images, labels, weights), recipe, seed, device)
+    watch = None if validation is None else Watch(validation, run.objective, recipe.patience, device)
+    saved = None if checkpoint is None else checkpoint.load()
+    if saved is None:
+        start = run.measure()
+        recorder.record(0, *start, first_filters(network))
+        if watch is not None:
+            watch.look(network)
+    else:
+        start = _restore(*saved, run, recorder, watch)
+    begun = epoch = recorder.history["epoch"][-1]
     try:
-        for epoch in progress(range(1, recipe.epochs + 1)):
-            numbers = sweep(torch.randperm(len(inputs), generator=shuffle), after_batch=step)
-            _check_finite(numbers[0], recipe)
+        for epoch in progress(range(begun + 1, recipe.epochs + 1)):
+            if watch is not None and watch.over:
+                break
+            numbers = run.epoch(epoch)
+            check_finite(numbers[0], recipe)
             recorder.record(epoch, *numbers, first_filters(network))
+            if watch is not None:
+                watch.look(network)
+            if checkpoint is not None:
+                checkpoint.save(*_state(run, recorder, watch, start))
     except KeyboardInterrupt:
         message = f"training was interrupted in epoch {epoch} of {recipe.epochs}; the network is as it was then"
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
-    end = sweep(everything, after_batch=_nothing)
-    _check_finite(end[0], recipe)
+    if watch is not None:
+        watch.go_back(network)
+    end = run.measure()
+    check_finite(end[0], recipe)
     network.zero_grad()
-    return Outcome(recorder.history["epoch"][-1], gradient_norm=end[2] / start[2] if start[2] > 0 else 0.0)
+    n_epochs = recorder.history["epoch"][-1]
+    return Outcome(
+        n_epochs,
+        gradient_norm=end[2] / start[2] if start[2] > 0 else 0.0,
+        best_epoch=n_epochs if watch is None or recipe.patience is None else watch.best_epoch,
+        validation={} if watch is None else watch.history,
+    )
 
 
-def _sweep(
-    network: ConvNet,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    batches: Sequence[torch.Tensor],
-    recipe: Recipe,
-    first: int,
-    after_batch: Callable[[], None],
-) -> tuple[float, float, float]:
-    """Visit the batches; return the mean loss, the accuracy and the norm of the mean gradient."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    gradients = [torch.zeros_like(parameter) for parameter in parameters]
-    loss_sum = torch.zeros((), device=labels.device)
-    hits = torch.zeros((), device=labels.device)
-    for batch in batches:
-        costs: list[torch.Tensor] = []
-        logits = network(inputs[batch], first, costs)
-        loss = F.cross_entropy(logits, labels[batch], label_smoothing=recipe.label_smoothing)
-        loss = loss + sum(costs) + network.penalty()
-        network.zero_grad()
-        loss.backward()
-        for gradient, parameter in zip(gradients, parameters, strict=True):
-            gradient.add_(cast(torch.Tensor, parameter.grad), alpha=len(batch) / len(labels))
-        loss_sum += loss.detach() * len(batch)
-        hits += (logits.detach().argmax(dim=1) == labels[batch]).sum()
-        after_batch()
-    norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
-    return float(loss_sum) / len(labels), float(hits) / len(labels), float(norm)
+class Run:
+    """A network with its training samples, optimiser and random numbers, between two steps.
+
+    Parameters
+    ----------
+    network : ConvNet
+    samples : Samples
+    recipe : Recipe
+    seed : int or sequence of int
+    device : torch.device or str
+    """
+
+    def __init__(
+        self,
+        network: ConvNet,
+        samples: Samples,
+        recipe: Recipe,
+        seed: int | Sequence[int],
+        device: torch.device | str,
+    ):
+        self.network, self.recipe, self.device = network.to(device), recipe, device
+        x, self.targets, self.weights = samples.on(device)
+        varied = recipe.augmentation is not None
+        self.first = network.n_frozen if recipe.reuse_frozen and not varied else 0
+        self.inputs = in_batches(lambda batch: network.maps(batch, stop=self.first), x) if self.first else x
+        self.n_batches = math.ceil(len(self.inputs) / recipe.batch_size)
+        self.objective = objective_for(self.targets, recipe.label_smoothing)
+        self.optimizers = make_optimizers(recipe.optimizer, network, recipe.weight_decay)
+        parts = [seed] if isinstance(seed, int) else list(seed)
+        shuffle = parts[0] if len(parts) == 1 else _mixed(parts)
+        self.shuffle = torch.Generator().manual_seed(shuffle)
+        self.variation = torch.Generator(device)
+        self.variation.manual_seed(_mixed([*parts, 0, 1]))
+
+    def measure(self) -> Numbers:
+        """Return loss, score and norm of the gradient on all samples as they are, and leave the network alone."""
+        return self._sweep(torch.arange(len(self.inputs)), None)
+
+    def epoch(self, epoch: int) -> Numbers:
+        """Visit all samples once, in a random order, with one step per batch; epochs count from 1."""
+        return self._sweep(torch.randperm(len(self.inputs), generator=self.shuffle), (epoch - 1) * self.n_batches)
+
+    def _sweep(self, order: torch.Tensor, n_done: int | None) -> Numbers:
+        """Visit the samples in this order; take steps if `n_done`, the number of those before, is given."""
+        network, n = self.network, len(self.inputs)
+        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        gradients = [torch.zeros_like(parameter) for parameter in parameters]
+        loss_sum = torch.zeros((), device=self.device)
+        score_sum = torch.zeros((), device=self.device)
+        for i, batch in enumerate(order.to(self.device).tensor_split(self.n_batches)):
+            x, targets = self.inputs[batch], self.targets[batch]
+            weights = None if self.weights is None else self.weights[batch]
+            if n_done is not None and self.recipe.augmentation is not None:
+                x = self.recipe.augmentation(x, self.variation)
+            costs: list[torch.Tensor] = []
+            outputs = network(x, self.first, costs)
+            loss = self.objective.loss(outputs, targets, weights)
+            loss = loss + sum(costs) + network.penalty()
+            network.zero_grad()
+            loss.backward()
+            for gradient, parameter in zip(gradients, parameters, strict=True):
+                gradient.add_(cast(torch.Tensor, parameter.grad), alpha=len(batch) / n)
+            loss_sum += loss.detach() * len(batch)
+            score_sum += self.objective.score(outputs.detach(), targets, weights)
+            if n_done is not None:
+                self._step(n_done + i, parameters)
+        norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
+        return float(loss_sum) / n, float(score_sum) / n, float(norm)
+
+    def _step(self, n_done: int, parameters: list[torch.nn.Parameter]) -> None:
+        if self.recipe.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm)
+        rate = self.recipe.rate((n_done + 0.5) / (self.recipe.epochs * self.n_batches))
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+        self.network.project()
 
 
-def _check_finite(loss: float, recipe: Recipe) -> None:
+def _state(run: Run, recorder: Recorder, watch: Watch | None, start: Numbers) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return all that the rest of a run depends on, as tensors and as facts for JSON."""
+    tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
+    tensors |= {f"optimizer.{name}": value for name, value in state_tensors(run.optimizers).items()}
+    tensors |= {"shuffle": run.shuffle.get_state(), "variation": run.variation.get_state()}
+    tensors |= {"filters": torch.from_numpy(np.stack(recorder.filters))}
+    facts: dict[str, Any] = {"start": start, "history": recorder.history}
+    if watch is not None:
+        tensors |= {f"best.{name}": value for name, value in watch.best.items()}
+        facts["validation"] = watch.history
+    return tensors, facts
+
+
+def _restore(
+    tensors: Mapping[str, torch.Tensor], facts: dict[str, Any], run: Run, recorder: Recorder, watch: Watch | None
+) -> Numbers:
+    """Put a run back into a state, and return the numbers of its start."""
+
+    def part(prefix: str) -> dict[str, torch.Tensor]:
+        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+    run.network.load_state_dict(part("network."))
+    set_state(run.optimizers, part("optimizer."))
+    run.shuffle.set_state(tensors["shuffle"])
+    run.variation.set_state(tensors["variation"])
+    recorder.history, recorder.filters = facts["history"], list(tensors["filters"].numpy())
+    if watch is not None:
+        watch.history = facts["validation"]
+        watch.best = {name: value.to(run.device) for name, value in part("best.").items()}
+    return tuple(facts["start"])
+
+
+def check_finite(loss: float, recipe: Recipe) -> None:
+    """Raise if training has diverged."""
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"the training loss became {loss} with learning_rate={recipe.learning_rate}. Use a smaller learning_rate."
         )
 
 
-def _nothing() -> None:
-    """Leave the network alone: a sweep without steps measures the full gradient."""
-
-
-def one_cycle(progress: float, warm_up: float = 0.2) -> float:
-    """Return the share of the peak learning rate: up a line, then down half a cosine to zero.
-
-    Examples
-    --------
-    >>> [round(one_cycle(t), 2) for t in (0.1, 0.2, 0.6, 1.0)]
-    [0.5, 1.0, 0.5, 0.0]
-    """
-    if progress < warm_up:
-        return progress / warm_up
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
-
-
-def auto_epochs(n_images: int, batch_size: int, least_steps: int = 300, least_epochs: int = 10) -> int:
-    """Return enough epochs for `least_steps` gradient steps, and never fewer than `least_epochs`.
-
-    Examples
-    --------
-    >>> auto_epochs(200, 64), auto_epochs(2000, 64), auto_epochs(60000, 64)
-    (75, 10, 10)
-    """
-    return max(least_epochs, math.ceil(least_steps / math.ceil(n_images / batch_size)))
-
-
 def first_filters(network: ConvNet) -> np.ndarray:
     """Return a copy of the first layer's filters, (F, c, k, k)."""
     return network.filters[0].detach().cpu().numpy().copy()
+
+
+def _mixed(parts: list[int]) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+def as_tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """Return arrays as tensors, by the same names."""
+    return {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+
+
+def thawed(network: ConvNet) -> ConvNet:
+    """Return a copy of a trained network in float32, ready to be trained further."""
+    network = copy.deepcopy(network).float()
+    network.convs.to(memory_format=torch.channels_last)
+    for conv, layer in zip(network.convs, network.layers, strict=True):
+        conv.requires_grad_(bool(layer.trainable))
+    network.head.requires_grad_(True)
+    return network

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from numbers import Integral
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight
 
 from kernelopt.conv.images import validate_images
-from kernelopt.conv.layers import ConvLayer, build_layers
-
-if TYPE_CHECKING:
-    from kernelopt.conv.training import Recipe
+from kernelopt.estimators.network import NetworkEstimator, unless_one
+from kernelopt.estimators.temperature import best_temperature
 
 
-class ConvNetClassifier(ClassifierMixin, BaseEstimator):
+class ConvNetClassifier(ClassifierMixin, NetworkEstimator):
     r"""Classifier whose kernel is learned as convolution filters, by backpropagation.
 
     With images :math:`x`, layers :math:`h_l = \mathrm{maxpool}(\max(0, W_l \star h_{l-1} + b_l))` and
@@ -62,14 +56,39 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         Share of the target spread evenly over all classes, in [0, 1).
     device : {"auto", "cpu", "cuda"}
         "auto" takes the GPU if there is one.
-    threads : int
-        CPU threads of torch during fit and predict. Results are the same bits only for the same number.
+    threads : int or "auto"
+        CPU threads of torch during fit and predict. Results are the same bits only for the same number. "auto"
+        tries which number is fastest; `threads_` says which it was.
     image_shape, image_format
         How `X` holds images; see :func:`kernelopt.conv.images.as_images`.
     random_state : int, RandomState or None
         Seed of random banks, of patches and of the order of images.
     verbose : int
         1 shows a progress bar over epochs.
+    optimizer : {"adamw", "sgd", "muon"}
+        See :func:`kernelopt.conv.optimizers.make_optimizers`.
+    schedule : {"one_cycle", "constant"}
+        Of the learning rate. A one-cycle rate falls to zero in the last epoch, wherever training stops before it.
+    clip_norm : float or None
+        Longer gradients are shortened to this norm.
+    augmentation : Augmentation or None
+        How training images are varied, see :class:`kernelopt.conv.augmentation.Augmentation`.
+    early_stopping : bool
+        Stop when the loss on a validation part of the training set no longer falls, and go back to its best epoch.
+    validation_fraction : float
+        Size of that part, in (0, 1).
+    n_iter_no_change : int
+        Epochs to wait for a better one.
+    class_weight : dict, "balanced" or None
+        Weights of the classes, multiplied with those of the samples; "balanced" makes all classes weigh the same.
+    calibration : {"temperature"} or None
+        "temperature" divides the logits, in `predict_proba`, by what makes a validation part of the training set
+        most likely; predictions stay the same.
+    checkpoint : path or None
+        File that holds the state of training after every epoch. If it exists, `fit` goes on from it, which takes the
+        same data and settings and an integer `random_state`.
+    feature_layer : int or str
+        Whose outputs `transform` returns, see :meth:`features`.
 
     Attributes
     ----------
@@ -78,13 +97,19 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         First layer's filters, for standardised images.
     history_ : dict of lists
         epoch, loss, accuracy, gradient_norm, filter_move; see :class:`kernelopt.conv.recorder.Recorder`.
+        With a validation part also validation_loss and validation_accuracy.
     filter_snapshots_ : array of shape (n_iter_ + 1, F, c, k, k)
         First layer's filters at the start and after every epoch.
+    best_epoch_ : int
+        The epoch whose weights are kept; the last without early stopping.
+    threads_ : int
+    temperature_ : float
+        1 without calibration.
     gradient_norm_ : float
         Norm of the full gradient at the end over that at the start. Small means near a stationary
         point, which need not be a minimum; there is no duality gap for a network.
     n_iter_ : int
-        Epochs completed.
+        Epochs completed, and calls of `partial_fit`.
     image_shape_ : tuple of int
         (channels, height, width) of the training images.
     pixel_mean_, pixel_scale_ : arrays of shape (c,)
@@ -96,6 +121,11 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
     -----
     sklearn.exceptions.ConvergenceWarning
         If training was interrupted from the keyboard: the estimator is fitted, with what was learned.
+
+    Notes
+    -----
+    Equal images with equal labels count as one of the sum of their weights: a weight of k is the sample k
+    times over, to the bit. Only the loss sees weights; the filters' start looks at distinct images.
 
     References
     ----------
@@ -133,6 +163,17 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         image_format="auto",
         random_state=None,
         verbose=0,
+        optimizer="adamw",
+        schedule="one_cycle",
+        clip_norm=None,
+        augmentation=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        class_weight=None,
+        calibration=None,
+        checkpoint=None,
+        feature_layer=-1,
     ):
         self.layers = layers
         self.filters = filters
@@ -151,8 +192,19 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         self.image_format = image_format
         self.random_state = random_state
         self.verbose = verbose
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.clip_norm = clip_norm
+        self.augmentation = augmentation
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.calibration = calibration
+        self.checkpoint = checkpoint
+        self.feature_layer = feature_layer
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Set the filters' start from the images, then learn what is trainable.
 
         Parameters
@@ -160,6 +212,8 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         X : array of shape (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d)
         y : array of shape (n,)
             Labels of any type, of at least two classes.
+        sample_weight : array of shape (n,), optional
+            Nonnegative; only their ratios matter.
 
         Returns
         -------
@@ -174,34 +228,76 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         MissingExtraError
             If torch is not installed.
         """
-        from kernelopt.conv.devices import find_device, reproducible
-        from kernelopt.conv.network import start_network
-        from kernelopt.conv.recorder import Recorder
-        from kernelopt.conv.training import first_filters, train
-
-        layers, device = self._layers(), find_device(self.device)
+        self._check_parameters()
         images, y = validate_images(self, X, y, reset=True)
         check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
+        w = _check_sample_weight(sample_weight, y, dtype=float, ensure_non_negative=True)
+        kept = w > 0
+        self.classes_, labels = np.unique(y[kept], return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class, {self.classes_[0]!r}, but a classifier needs at least two.")
-        self.pixel_mean_ = images.mean(axis=(0, 2, 3), dtype=np.float64)
-        spread = images.std(axis=(0, 2, 3), dtype=np.float64)
-        rounding = np.finfo(images.dtype).eps * np.abs(self.pixel_mean_)
-        self.pixel_scale_ = np.where(spread > rounding, spread, 1.0)  # a constant channel is only centred
+            raise ValueError(f"y has {_of_classes(self.classes_)}, but a classifier needs at least two.")
+        factors = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=y[kept], sample_weight=w[kept]
+        )  # a factor of zero would leave a class without samples
+        if self.class_weight is not None and not (factors > 0).all():
+            raise ValueError(f"class_weight={self.class_weight!r}, but expected positive weights.")
+        images, labels, weights = self._distinct(images[kept], labels, w[kept] * factors[labels])
+        held_out = self._train(images, labels, weights, len(self.classes_), classes=labels)
+        self.temperature_ = 1.0
+        if self.calibration is not None:
+            self.temperature_ = best_temperature(self._infer(held_out.images), held_out.targets, held_out.weights)
+        return self
 
-        recipe = self._recipe(len(images))
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        recorder = Recorder()
-        with reproducible(self.threads):
-            images = self._standardise(images).astype(np.float32)
-            network = start_network(layers, images, len(self.classes_), seed)
-            outcome = train(network, images, labels, recipe, recorder, seed, device, self._progress)
-        self.filters_ = first_filters(network)
-        self.network_ = network.to("cpu").double().requires_grad_(False)
-        self.n_iter_, self.gradient_norm_ = outcome.n_epochs, outcome.gradient_norm
-        self.history_ = recorder.history
-        self.filter_snapshots_ = np.stack(recorder.filters)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Pass once over these samples, in batches, going on from what is learned already.
+
+        The learning rate is constant, `learning_rate`, since no schedule knows how many calls will come; early
+        stopping, calibration, checkpoints and balanced classes need all data at once and are not used here. The
+        first call sets the filters' start and the scale of the pixels, unless :meth:`fit` did.
+
+        Parameters
+        ----------
+        X : images as in fit
+        y : array of shape (n,)
+        classes : array, optional
+            All labels that will ever come; needed by the first call.
+        sample_weight : array of shape (n,), optional
+            Nonnegative; they count as they are, so that calls can be compared.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the images or the labels are not valid, or no sample has a positive weight.
+        FloatingPointError
+            If training diverged.
+        """
+        self._check_parameters()
+        begin = not hasattr(self, "network_")
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all data at once. Pass a dict to use partial_fit.")
+        if begin and classes is None:
+            raise ValueError("classes is None, but the first call of partial_fit needs all labels that will come.")
+        images, y = validate_images(self, X, y, reset=begin)
+        check_classification_targets(y)
+        w = _check_sample_weight(sample_weight, y, dtype=float, ensure_non_negative=True)
+        if begin:
+            self.classes_, self.temperature_ = np.unique(classes), 1.0
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"classes={classes!r}, but those of the first call were {self.classes_!r}.")
+        if len(self.classes_) < 2:
+            raise ValueError(f"classes has {_of_classes(self.classes_)}, but a classifier needs at least two.")
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y holds {unknown.tolist()}, but the classes are {self.classes_.tolist()}.")
+        if self.class_weight is not None:
+            given = {c: self.class_weight.get(c, 1.0) for c in self.classes_.tolist()}
+            w = w * np.array([given[c] for c in y.tolist()])
+        labels, kept = np.searchsorted(self.classes_, y), w > 0
+        self._train_more(images[kept], labels[kept], unless_one(w[kept]), len(self.classes_), begin)
         return self
 
     def predict(self, X):
@@ -210,79 +306,22 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
     def predict_proba(self, X):
-        """Return class probabilities, the softmax of the logits, of shape (n, n_classes)."""
-        return softmax(self._apply(X, lambda network, x: network(x)), axis=1)
+        """Return class probabilities, the softmax of the logits over `temperature_`, of shape (n, n_classes)."""
+        return softmax(self._apply(X, lambda network, x: network(x)) / self.temperature_, axis=1)
 
     def decision_function(self, X):
         """Return the logits (n, n_classes); for two classes their difference (n,), second minus first."""
         logits = self._apply(X, lambda network, x: network(x))
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
-    def features(self, X, layer=-1):
-        """Return the outputs of a convolutional layer, for use by other learners.
+    def _check_parameters(self):
+        super()._check_parameters()
+        if self.calibration not in (None, "temperature"):
+            raise ValueError(f"calibration={self.calibration!r}, but expected 'temperature' or None.")
 
-        Parameters
-        ----------
-        X : images as in fit
-        layer : int
-            From 0, or from the end if negative.
+    def _holds_out(self):
+        return super()._holds_out() or self.calibration is not None
 
-        Returns
-        -------
-        array of shape (n, d)
-            The pooled maps, flattened in the order (filter, row, column).
 
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-        """
-        check_is_fitted(self)
-        n_layers = len(self.network_.layers)
-        if not isinstance(layer, Integral) or layer not in range(-n_layers, n_layers):
-            raise ValueError(f"layer={layer!r}, but expected an integer in [{-n_layers}, {n_layers}).")
-        stop = int(layer) % n_layers + 1
-        return self._apply(X, lambda network, x: network.maps(x, stop=stop).flatten(1))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def _apply(self, X, function) -> np.ndarray:
-        """Return ``function(network, images)``, in float64 whatever the device."""
-        check_is_fitted(self)
-        from kernelopt.conv.devices import find_device, infer
-
-        images = self._standardise(validate_images(self, X, reset=False))
-        return infer(self.network_, function, images, find_device(self.device), self.threads)
-
-    def _standardise(self, images: np.ndarray) -> np.ndarray:
-        return (images - self.pixel_mean_[:, None, None]) / self.pixel_scale_[:, None, None]
-
-    def _layers(self) -> Sequence[ConvLayer]:
-        if isinstance(self.layers, str) and self.layers == "auto":
-            options = ("filters", "kernel_size", "bank", "trainable", "pool")
-            return build_layers(**{name: getattr(self, name) for name in options})
-        if not isinstance(self.layers, list | tuple) or not all(isinstance(a, ConvLayer) for a in self.layers):
-            raise ValueError(f"layers={self.layers!r}, but expected 'auto' or a list of ConvLayer.")
-        if not self.layers:
-            raise ValueError("layers is empty, but the network needs at least one ConvLayer.")
-        return tuple(self.layers)
-
-    def _recipe(self, n_images: int) -> Recipe:
-        from kernelopt.conv.training import Recipe, auto_epochs
-
-        check_scalar(self.threads, "threads", Integral, min_val=1)
-        check_scalar(self.batch_size, "batch_size", Integral, min_val=1)
-        if isinstance(self.epochs, str) and self.epochs != "auto":
-            raise ValueError(f"epochs={self.epochs!r}, but expected 'auto' or a positive integer.")
-        epochs = auto_epochs(n_images, self.batch_size) if isinstance(self.epochs, str) else self.epochs
-        return Recipe(epochs, self.batch_size, self.learning_rate, self.weight_decay, self.label_smoothing)
-
-    def _progress(self, epochs):
-        if not self.verbose:
-            return epochs
-        from tqdm import tqdm
-
-        return tqdm(epochs, desc="epochs", unit="epoch")
+def _of_classes(classes) -> str:
+    return f"one class, {classes[0]!r}" if len(classes) else "no class"

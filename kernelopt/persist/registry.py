@@ -36,6 +36,7 @@ PACKAGES = (
 )
 # classes found inside fitted estimators that no package above makes public
 PRIVATE = (
+    "kernelopt.conv.augmentation.Augmentation",
     "kernelopt.conv.layers.ConvLayer",
     "kernelopt.estimators.alignment._Machine",
     "kernelopt.estimators.bridges._Family",

@@ -217,9 +217,14 @@ def test_thinned_epochs_are_few_and_hold_both_ends(epochs):
         ({"epochs": 0}, ValueError),
         ({"epochs": 1.5}, TypeError),
         ({"epochs": 1, "batch_size": 0}, ValueError),
-        ({"epochs": 1, "learning_rate": 0}, ValueError),
+        ({"epochs": 1, "learning_rate": -1e-9}, ValueError),
         ({"epochs": 1, "weight_decay": -1}, ValueError),
         ({"epochs": 1, "label_smoothing": 1}, ValueError),
+        ({"epochs": 1, "optimizer": "lion"}, ValueError),
+        ({"epochs": 1, "schedule": "cosine"}, ValueError),
+        ({"epochs": 1, "clip_norm": 0}, ValueError),
+        ({"epochs": 1, "augmentation": {"flip": True}}, ValueError),
+        ({"epochs": 1, "patience": 0}, ValueError),
     ],
 )
 def test_bad_recipes_are_refused_by_name(options, error):
