@@ -21,7 +21,7 @@ class UnionFamily(Family):
 
     Examples
     --------
-    >>> from kernelopt.kernels.continuous import GaussianFamily
+    >>> from kernelopt.kernels.continuous import GaussianFamily, PolynomialFamily
     >>> both = UnionFamily((GaussianFamily(0.1, 10.0), PolynomialFamily(2, 1.0)))
     >>> both.matrix(np.array([1.0, 0.5]), np.array([[1.0]]), np.array([[3.0]]))
     array([[4.]])
