@@ -36,16 +36,19 @@ class Trace(Recorder):
     - filters_i (T, F, c, k, k), and gradients_i of the same shape, the gradient of that loss, which frozen
       layers have too: it says where they would go;
     - activations_i (T, F, h, w), outputs of the layer before pooling, for the first probe image;
-    - gradient_norm (T, L), the norm of gradients_i; movement (T, L), :math:`\|W - W_0\|_F / \|W_0\|_F`;
+    - gradient_norm (T, L), the norm of gradients_i; movement (T, L), :math:`\|W - W_0\|_F / \|W_0\|_F`, where
+      :math:`W_0` are the filters when the trace was made;
     - dead (T, L), the number of filters whose output is zero at every pixel of every probe image;
     - gabor_i (T, F), R² of the nearest Gabor filter, for square filters of size at least 3, see
       :func:`~kernelopt.conv.gabor_fit.nearest_gabor`;
     - history_NAME, what the Recorder keeps, of every epoch.
 
+    Training that goes on from a checkpoint is looked at from there on.
+
     Parameters
     ----------
     network : ConvNet
-        The one that is trained.
+        The one that is trained, at its start.
     images : array of shape (n, c, h, w)
         Probe images as the network sees them: some of the training images, never of the test images.
     labels : array of shape (n,)
@@ -90,6 +93,7 @@ class Trace(Recorder):
             )
         self.network, self.loss, self.epochs = network, loss, epochs
         self._images, self._labels = torch.from_numpy(np.array(images)), torch.from_numpy(np.array(labels))
+        self._start = [_array(W).astype(np.float64) for W in network.filters]
         self._looks: list[dict[str, np.ndarray]] = []
 
     def record(self, epoch: int, *args: Any, **kwargs: Any) -> None:
@@ -110,7 +114,7 @@ class Trace(Recorder):
             raise ValueError("nothing is recorded yet: pass the trace to train, and epochs that it reaches.")
         found = {name: np.stack([seen[name] for seen in self._looks]) for name in self._looks[0]}
         layers = range(len(self.network.layers))
-        found["movement"] = np.stack([_movement(found[f"filters_{i}"]) for i in layers], axis=1)
+        found["movement"] = np.stack([_movement(found[f"filters_{i}"], self._start[i]) for i in layers], axis=1)
         for i in layers:
             filters = found[f"filters_{i}"]
             if filters.shape[3] == filters.shape[4] >= 3:
@@ -183,11 +187,10 @@ def stages(network: ConvNet, image: np.ndarray, layer: int = 0) -> tuple[np.ndar
     return _array(network.filters[layer]), _array(activations[0]), _array(pooled[0])
 
 
-def _movement(filters: np.ndarray) -> np.ndarray:
-    """Return how far each epoch's filters are from the first one's, in units of the latter's norm."""
-    flat = filters.reshape(len(filters), -1).astype(np.float64)
-    start = np.linalg.norm(flat[0])
-    return np.linalg.norm(flat - flat[0], axis=1) / (start if start > 0 else 1.0)
+def _movement(filters: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Return how far each epoch's filters are from their start, in units of the norm of the latter."""
+    norm = np.linalg.norm(start)
+    return np.linalg.norm((filters - start).reshape(len(filters), -1), axis=1) / (norm if norm > 0 else 1.0)
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -94,6 +94,12 @@ def test_chosen_epochs_alone_are_looked_at():
     assert found["history_epoch"].tolist() == [0, 1, 2, 3, 4]
 
 
+def test_movement_is_from_the_start_even_if_the_start_was_not_looked_at():
+    everything, late = (traced(epochs)[1].arrays()["movement"] for epochs in (None, [2, 4]))
+    np.testing.assert_array_equal(late, everything[[2, 4]])
+    assert late[0, 1] > 0
+
+
 def test_a_file_gives_back_the_arrays_and_holds_no_pickle(tmp_path):
     _, trace = traced()
     trace.save(tmp_path / "run.trace")
