@@ -70,7 +70,9 @@ def test_the_order_of_kernels_and_of_samples_does_not_matter(criterion, kernel_s
     rows = rng.permutation(16)
     assert_allclose(optimum(task, Ks[:, rows][:, :, rows], rows=rows), value, rtol=RTOL)
     order = [2, 3, 0, 1] if task.kernel_set.name == "groups" else rng.permutation(4)  # groups: a b a b
-    assert_allclose(optimum(task, Ks[order]), value, rtol=RTOL)
+    pairs = getattr(task.kernel_set, "gram", None)  # of hyperkernels, one row per kernel
+    ordered = None if pairs is None else replace(task.kernel_set, gram=pairs[np.ix_(order, order)])
+    assert_allclose(optimum(task, Ks[order], kernel_set=ordered), value, rtol=RTOL)
 
 
 SPLITS = ("simplex", "trace 7", "lp 1", "radius", "psd_span 7", "frobenius", "uncentred frobenius")  # weight is shared
@@ -223,8 +225,12 @@ def test_numbers_that_are_none_prove_nothing(criterion, kernel_set):
             assert found.infeasibility == np.inf and not found.holds(1e9), name
 
 
-SIGNED = {name for name in SETS if SETS[name].name in ("psd_span",) or getattr(SETS[name], "free_sign", False)}
-PRICED = {name for name in SETS if SETS[name].name in ("squared_lp", "frobenius")}  # any size, at a price
+SIGNED = {
+    name for name in SETS if SETS[name].name in ("psd_span", "hyper_span") or getattr(SETS[name], "free_sign", False)
+}
+PRICED = {name for name in SETS if SETS[name].name in ("squared_lp", "frobenius")} | {
+    name for name in SETS if getattr(SETS[name], "c", 1.0) is None and name.startswith("hyper")
+}  # any size, at a price
 
 
 @pytest.mark.parametrize("kernel_set", SETS)
@@ -237,7 +243,10 @@ def test_each_constraint_on_the_weights_broken_alone_is_seen(kernel_set):
         assert task.certify(replace(solution, theta=1.2 * theta)).infeasibility > 0.04  # size
     unit = np.abs(theta).max()
     spoiled = theta.copy()
-    if kernel_set in SIGNED:  # a direction along which the kernel stops being semidefinite, at the same trace
+    if kernel_set.startswith("hyper_span"):  # the same, at the same sum of the weights
+        spoiled = theta + 30 * unit * np.array([1.0, -1.0, 1.0, -1.0])
+        assert np.linalg.eigvalsh(task.kernels.mix(spoiled))[0] < 0
+    elif kernel_set in SIGNED:  # a direction along which the kernel stops being semidefinite, at the same trace
         k = int(np.argmin(np.abs(task.kernels.traces - np.median(task.kernels.traces))))
         direction = np.zeros(4)
         direction[k], direction[(k + 1) % 4] = -1.0, task.kernels.traces[k] / task.kernels.traces[(k + 1) % 4]

@@ -12,6 +12,9 @@ from kernelopt.convex import (
     ChiSquareBall,
     FrobeniusBall,
     GroupBall,
+    HyperNorm,
+    HyperSpan,
+    HyperSquared,
     LpBall,
     PSDSpan,
     RadiusBall,
@@ -80,6 +83,10 @@ def outside(kernel_set, theta, kernels):
             return max(-smallest / c, abs(np.trace(K) / c - 1))
         case FrobeniusBall(free_sign=True):
             return max(0.0, -smallest / np.abs(K).max())
+        case HyperSpan(c=c):
+            return max(-smallest / np.abs(K).max(), 0.0 if c is None else abs(float(theta.sum()) / c - 1))
+        case HyperNorm(c=c) | HyperSquared(c=c):
+            return max(low, 0.0 if c is None else abs(float(theta.sum()) / c - 1))
         case SquaredLp() | FrobeniusBall():
             return low
     raise AssertionError(kernel_set)
@@ -121,7 +128,12 @@ def test_the_support_bounds_every_admitted_point(name, seed):
     q = linear_function(rng, kernels)
     theta, _ = kernel_set.project(rng.normal(size=4) * 10 ** rng.uniform(-2, 2), kernels)
     value = float(theta @ q) - kernel_set.R(theta, kernels)
-    shape = {"radius": (7,), "psd_span": (7, 7), "frobenius": (7, 7) if "any" in name else (4,)}.get(kernel_set.name)
+    shape = {
+        "radius": (7,),
+        "psd_span": (7, 7),
+        "hyper_span": (7, 7),
+        "frobenius": (7, 7) if "any" in name else (4,),
+    }.get(kernel_set.name)
     for witness in [None] if shape is None else [None, rng.normal(size=shape), -np.ones(shape), np.zeros(shape)]:
         assert value <= kernel_set.support(q, kernels, witness) + 1e-12 * abs(value)
 

@@ -55,7 +55,13 @@ class HyperSpan(HyperSquared):
             theta = theta / total if 0.5 < total < 2 else theta + (1 - total) * centre
         size = float(np.abs(theta) @ kernels.traces) or float(centre @ kernels.traces)
         violation = max(violation, _negative(kernels.mix(theta)) / size)
-        return into_cone(theta, centre, kernels, (ROUNDING + 10 * EPS) * size), violation
+        for _ in range(9):  # what is forgiven shrinks with the weights
+            before = theta
+            cancelled = 10 * EPS * float(np.abs(theta) @ kernels.traces)
+            theta = into_cone(theta, centre, kernels, ROUNDING * abs(float(theta @ kernels.traces)) + cancelled)
+            if theta is before:
+                break
+        return theta, violation
 
     def support(self, q, kernels, witness=None):
         """Return the bound that the witness gives."""
