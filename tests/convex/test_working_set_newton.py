@@ -16,7 +16,7 @@ from tests.convex.problems import CASES, CRITERIA, PAIRS, SETS, problem, small
 NEWTON = WorkingSetNewton(tol=1e-6)
 TAKEN_CRITERIA = ("hinge", "squared_hinge", "nu_svm", "one_class", "epsilon_svr", "least_squares",
                   "ridge without intercept", "fisher", "logistic")  # fmt: skip
-REFUSED_SETS = ("radius", "psd_span", "hyper_span", "frobenius")
+REFUSED_SETS = ("radius", "psd_span", "hyper_span", "frobenius", "chi_square", "tessellated")
 TAKEN = [(c, s) for c, s in PAIRS if c in TAKEN_CRITERIA and not any(r in s for r in REFUSED_SETS)]
 REFUSED = [pair for pair in PAIRS if pair not in TAKEN]
 

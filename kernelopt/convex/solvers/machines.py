@@ -29,6 +29,7 @@ class Machine(ABC):
     free: np.ndarray
     system: FreeSystem | None = None
     factorisations: int = 0  # Cholesky factors made so far
+    exhausted: bool = False  # whether the last descent ended at its limit
     foreseen: np.ndarray | None = None  # where the free variables are expected to go
 
     @property
@@ -90,10 +91,8 @@ class BoxMachine(Machine):
         qp = self.qp
         if not qp.unbounded:
             self.go_ahead(cache)
-            if say_once():
-                descend(qp, cache, self.s, self.g, tol, max_iter)
-            else:
-                by_libsvm(qp, cache, self.s, self.g, tol)
+            walk = (qp, cache, self.s, self.g, tol)
+            self.exhausted = not (descend(*walk, max_iter) if say_once() else by_libsvm(*walk))
         self.free, self.system = qp.free(self.s), None
         F = self.free
         if not len(qp.total) < len(F) <= LARGEST and not qp.unbounded:

@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from kernelopt.convex.solvers.working_set_newton import WorkingSetNewton
 
 PATIENCE = 20  # iterations without progress after which more of them are pointless
-HARD = (f"the bounds stood still for {PATIENCE} iterations", "rounding kept the proof from holding")
+HARD = (
+    f"the bounds stood still for {PATIENCE} iterations",
+    "rounding kept the proof from holding",
+    "pairwise descent made no way",
+)
+EXHAUSTED = 4  # descents in a row that end at their limit
 SMALL = 3000  # samples up to which the interior-point method is asked then
 LARGE = 250  # samples from which the weights are first learned on a few
 FAR, FLOOR = 0.1, 0.2  # while the gap is larger, or after a step too far, a weight keeps this share in a step
 NOTABLE, TINY = 0.02, 1e-4  # share of the budget below which a weight may go at once; after a step too far
 EARLY = 1e-2  # the gap on the working set at which the candidates are looked at
+EXACT = 1e-4  # of the gap: how exact the machines become while it stands still
 ENTER = 10  # kernels that join the working set at once
 PROMISING = 0.3  # of the largest quadratic form on a few samples: what a kernel must have to be looked at early
 LEAVE = 0.8  # of the largest quadratic form: what a kernel without weight must have to stay
@@ -59,6 +65,7 @@ class Run:
         self.row = None if problem.kernel_set.fixed else budget_row(self.program)
         alone = kernels.n_kernels == 1 and (self.row is not None or isinstance(problem.kernel_set, LpBall | GroupBall))
         self.fixed = problem.kernel_set.fixed or alone  # one kernel, and nothing to pay for it, takes all there is
+        self.small = isinstance(kernels, StoredKernels) and problem.n_train <= SMALL
         self.candidates = np.arange(kernels.n_kernels)  # those looked at while nothing is to be proven yet
         self.overshot = False
         self.failed = 0  # proofs that did not hold, for rounding
@@ -97,7 +104,7 @@ class Run:
     def robust(self) -> Solution | None:
         """Hand a problem that rounding has beaten to the interior-point method, where it is not too large for it."""
         problem, limit = self.problem, self.solver.time_limit
-        if not isinstance(problem.kernels, StoredKernels) or problem.n_train > SMALL:
+        if not self.small:
             return None
         left = None if limit is None else max(limit - (time.perf_counter() - self.clock), 0.0)
         if self.solver.verbose:
@@ -171,18 +178,25 @@ class Run:
                 gap, point = self.begin_again(point, seen.get("q", np.zeros(0)))
                 goal, stalled = self.solver.tol, 0
             elif gap <= 0.9 * goal:
-                others = np.setdiff1d(self.candidates, self.state.W)
+                # Kernels that enter may bring others: only when none does is it worth to go on to the end.
+                before, others = len(self.state.W), np.setdiff1d(self.candidates, self.state.W)
                 point = self.enter(point, others, self.look(others))
-                gap, goal, stalled = np.inf, self.solver.tol, 0
+                if len(self.state.W) == before:
+                    goal = self.solver.tol
+                else:
+                    self.candidates = np.arange(self.problem.kernels.n_kernels)
+                gap, stalled = np.inf, 0
             if self.out_of_time():
                 return "time_limit was reached"
             if self.failed > 3:
                 return HARD[1]
+            if self.state.exhausted >= EXHAUSTED and self.small:
+                return HARD[2]
             if len(self.history) - self.since > PATIENCE and gap > 0.99 * self.history[-PATIENCE]["gap"]:
                 return HARD[0]
             stalled = stalled + 1 if gap > 0.5 * previous else 0
-            if self.fixed or stalled:  # an error of the machines counts to first order in the lower bound
-                self.state.tighten()
+            if self.fixed or (stalled and self.state.tol > EXACT * gap):
+                self.state.tighten()  # an error of the machines counts to first order in the lower bound
             if self.fixed:
                 point = self.evaluate(mu)
             elif self.row is not None and stalled >= (3 if self.state.kinked else 12):

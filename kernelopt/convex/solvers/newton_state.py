@@ -13,6 +13,7 @@ from kernelopt.convex.solvers.row_cache import RowCache
 
 STEPS = 100_000  # of one descent, at least
 TIGHTEST = 1e-13
+EARLY = 1e-3  # what the first descent aims at, in the machine's units
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,7 @@ class State:
         self.cache = RowCache(problem.kernels, cache_bytes)
         self.W = np.arange(problem.kernels.n_kernels)
         self.products = np.zeros((0, len(self.machines), problem.kernels.n_samples))
+        self.exhausted = 0  # times in a row that a descent ended at its limit
         self.tol = 1e-2  # of the machines' conditions, in their units
         self._entries = 0.0
 
@@ -110,16 +112,20 @@ class State:
         problem = self.problem
         self.set_values(mu)
         before = np.inf
-        for _ in range(8):
-            tol, old = self.tol * max(machine.unit for machine in self.machines), self.s
+        for attempt in range(8):
+            unit, old = max(machine.unit for machine in self.machines), self.s
+            tol = self.tol * unit
+            # Which variables are free shows early, and their system is exact: a long descent is for what it cannot do.
+            aim = max(tol, EARLY * unit) if attempt == 0 else tol
             for machine in self.machines:
-                machine.improve(self.cache, tol, max(STEPS, 50 * len(old)))
+                machine.improve(self.cache, aim, max(STEPS, 50 * len(old)))
             self.follow(old)
             self.set_values(mu)
             after = max(machine.violation() for machine in self.machines)
             if after <= 2 * tol or after > 0.5 * before or self.out_of_time():
                 break
             before = after
+        self.exhausted = self.exhausted + 1 if any(machine.exhausted for machine in self.machines) else 0
         criterion, Y, w, s = problem.criterion, problem.Y, problem.w, self.s
         a, _ = criterion.project(criterion.inverse(s, Y), Y, w)
         F = np.tensordot(mu[self.W], self.products, 1).T
