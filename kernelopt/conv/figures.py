@@ -315,7 +315,8 @@ def plot_loss_surface(steps: np.ndarray, losses: np.ndarray):
     if high > low:
         plane.contour(steps, steps, losses.T, levels[1:-1], colors="white", linewidths=0.4)
     plane.plot(0, 0, "o", color="white", markeredgecolor="black", markersize=7)
-    plane.annotate("the network", (0, 0), xytext=(8, 6), textcoords="offset points", color="white")
+    ground = {"boxstyle": "round,pad=0.2", "facecolor": "black", "alpha": 0.6, "linewidth": 0}
+    plane.annotate("the network", (0, 0), xytext=(9, 7), textcoords="offset points", color="white", bbox=ground)
     plane.set_aspect("equal")
     plane.set_xlabel("first direction, in lengths of the filters")
     plane.set_ylabel("second direction")

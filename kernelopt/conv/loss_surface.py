@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from kernelopt.conv.network import ConvNet
+from kernelopt.conv.trace import as_targets
 from kernelopt.errors import missing_extra
 
 try:
@@ -132,7 +133,7 @@ def loss_surface(
     if n_points % 2 == 0:
         raise ValueError(f"n_points={n_points}, but expected an odd number: the centre is the network itself.")
     place = network.filters[0]
-    x, y = torch.from_numpy(np.array(images)).to(place), torch.from_numpy(np.array(labels)).to(place.device)
+    x, y = torch.from_numpy(np.array(images)).to(place), as_targets(labels).to(place.device)
     first, second = (filter_normalised(network, seed, which) for which in range(2))
     weights = {name: network.get_parameter(name).detach() for name in first}
     half = n_points // 2

@@ -92,7 +92,7 @@ class Trace(Recorder):
                 "and at least one."
             )
         self.network, self.loss, self.epochs = network, loss, epochs
-        self._images, self._labels = torch.from_numpy(np.array(images)), torch.from_numpy(np.array(labels))
+        self._images, self._labels = torch.from_numpy(np.array(images)), as_targets(labels)
         self._start = [_array(W).astype(np.float64) for W in network.filters]
         self._looks: list[dict[str, np.ndarray]] = []
 
@@ -143,6 +143,18 @@ def read_trace(path: str | Path) -> dict[str, np.ndarray]:
     if version is None or version != VERSION:
         raise ValueError(f"{path} has version {version}, but expected a trace of version {VERSION}, from Trace.save.")
     return found
+
+
+def as_targets(labels: np.ndarray) -> torch.Tensor:
+    """Return labels as torch's losses want them: integers of 64 bits, numbers of 32.
+
+    Examples
+    --------
+    >>> as_targets(np.array([3, 1], dtype=np.uint8)), as_targets(np.array([[0.5]]))
+    (tensor([3, 1]), tensor([[0.5000]]))
+    """
+    labels = np.array(labels)
+    return torch.from_numpy(labels.astype(np.int64 if labels.dtype.kind in "iub" else np.float32))
 
 
 def look(

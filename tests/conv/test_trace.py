@@ -87,6 +87,21 @@ def test_dead_filters_are_counted():
     assert look(network, x, y)["dead"].tolist() == [2, 1]
 
 
+def test_another_loss_and_small_integers_are_taken():
+    layers = build_layers(filters=(6, 5), kernel_size=3)
+    targets = rng.normal(size=(32, 2)).astype(np.float32)
+    network = start_network(layers, IMAGES, 2, 0)
+    trace = Trace(network, IMAGES, targets, loss=torch.nn.functional.mse_loss)
+    train(network, IMAGES, targets, Recipe(epochs=3, batch_size=8), trace, 0)
+    outputs = network(torch.from_numpy(IMAGES)).detach().numpy()
+    assert trace.arrays()["loss"][-1] == pytest.approx(np.square(outputs - targets).mean(), rel=1e-5)
+    network, _ = traced()
+    coarse, fine = (Trace(network, IMAGES, LABELS.astype(kind)) for kind in (np.uint8, np.int64))
+    for trace in (coarse, fine):
+        trace.record(0, 1.0, 1.0, 1.0, np.ones(3))
+    assert coarse.arrays()["loss"] == fine.arrays()["loss"]
+
+
 def test_chosen_epochs_alone_are_looked_at():
     _, trace = traced(epochs=[0, 3])
     found = trace.arrays()
