@@ -40,9 +40,9 @@ class Muon(torch.optim.Optimizer):
     Examples
     --------
     >>> weight = torch.nn.Parameter(torch.zeros(2, 1, 1, 2))
-    >>> weight.grad = torch.tensor([3.0, 0.0, 0.0, 0.001]).reshape(2, 1, 1, 2)
+    >>> weight.grad = torch.tensor([3.0, 0.0, 0.0, 0.01]).reshape(2, 1, 1, 2)
     >>> Muon([weight], lr=1.0).step()
-    >>> bool(weight.detach()[1, 0, 0, 1].abs() > 0.1)  # though its gradient is three thousand times smaller
+    >>> bool(weight.detach()[1, 0, 0, 1].abs() > 0.1)  # though its gradient is three hundred times smaller
     True
     """
 

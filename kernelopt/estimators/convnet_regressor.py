@@ -185,8 +185,6 @@ class ConvNetRegressor(RegressorMixin, NetworkEstimator):
             self.flat_ = y.ndim == 1
         w = _check_sample_weight(sample_weight, images, dtype=float, ensure_non_negative=True)
         kept = w > 0
-        if not kept.any():
-            raise ValueError("sample_weight is zero for every sample, but one to learn from is needed.")
         return images[kept], y.reshape(len(y), -1)[kept], w[kept]
 
     def _learn_target_scale(self, targets, weights):

@@ -125,6 +125,8 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self._layers()
         find_device(self.device)
         check_threads(self.threads)
+        if self.early_stopping:
+            check_scalar(self.n_iter_no_change, "n_iter_no_change", Integral, min_val=1)
         self._recipe(1)
         if self._holds_out():
             check_scalar(
@@ -332,5 +334,5 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 def unless_one(weights):
     """Return the weights, or None if all are one: without weights means the same."""
     if not len(weights):
-        raise ValueError("sample_weight is zero for every sample, but one to learn from is needed.")
+        raise ValueError("the weight is zero for every sample, but one to learn from is needed.")
     return None if (weights == 1).all() else weights
