@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.conv.checkpoints import Checkpoint
+from kernelopt.conv.distributed import Team
 from kernelopt.conv.network import ConvNet, in_batches
 from kernelopt.conv.objectives import objective_for
 from kernelopt.conv.optimizers import make_optimizers, set_state, state_tensors
@@ -116,7 +117,7 @@ def train(
             recorder.record(epoch, *numbers, first_filters(network))
             if watch is not None:
                 watch.look(network)
-            if checkpoint is not None:
+            if checkpoint is not None and run.team.rank == 0:
                 checkpoint.save(*_state(run, recorder, watch, start))
     except KeyboardInterrupt:
         message = f"training was interrupted in epoch {epoch} of {recipe.epochs}; the network is as it was then"
@@ -161,6 +162,9 @@ class Run:
         self.first = network.n_frozen if recipe.reuse_frozen and not varied else 0
         self.inputs = in_batches(lambda batch: network.maps(batch, stop=self.first), x) if self.first else x
         self.n_batches = math.ceil(len(self.inputs) / recipe.batch_size)
+        self.team = Team(device)
+        self.team.check(len(self.inputs) // self.n_batches)
+        self.forward = self.team.wrap(network)
         self.objective = objective_for(self.targets, recipe.label_smoothing)
         self.optimizers = make_optimizers(recipe.optimizer, network, recipe.weight_decay)
         parts = [seed] if isinstance(seed, int) else list(seed)
@@ -185,14 +189,18 @@ class Run:
         loss_sum = torch.zeros((), device=self.device)
         score_sum = torch.zeros((), device=self.device)
         for i, batch in enumerate(order.to(self.device).tensor_split(self.n_batches)):
-            x, targets = self.inputs[batch], self.targets[batch]
-            weights = None if self.weights is None else self.weights[batch]
+            x = self.inputs[batch]
             if n_done is not None and self.recipe.augmentation is not None:
                 x = self.recipe.augmentation(x, self.variation)
+            mine = self.team.mine(len(batch))
+            x, targets = x[mine], self.targets[batch[mine]]
+            weights = None if self.weights is None else self.weights[batch[mine]]
             costs: list[torch.Tensor] = []
-            outputs = network(x, self.first, costs)
-            loss = self.objective.loss(outputs, targets, weights)
-            loss = loss + sum(costs) + network.penalty()
+            outputs = self.forward(x, self.first, costs)
+            loss = self.objective.loss(outputs, targets, weights) + sum(costs)
+            if self.team.size > 1:  # gradients are averaged over processes, whose parts may differ in size
+                loss = loss * (len(x) * self.team.size / len(batch))
+            loss = loss + network.penalty()
             network.zero_grad()
             loss.backward()
             for gradient, parameter in zip(gradients, parameters, strict=True):
@@ -202,7 +210,8 @@ class Run:
             if n_done is not None:
                 self._step(n_done + i, parameters)
         norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
-        return float(loss_sum) / n, float(score_sum) / n, float(norm)
+        self.team.total(sums := torch.stack([loss_sum / self.team.size, score_sum]))
+        return float(sums[0]) / n, float(sums[1]) / n, float(norm)
 
     def _step(self, n_done: int, parameters: list[torch.nn.Parameter]) -> None:
         if self.recipe.clip_norm is not None:

@@ -149,6 +149,7 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         from kernelopt.conv.checkpoints import Checkpoint, fingerprint
         from kernelopt.conv.devices import find_device, reproducible
+        from kernelopt.conv.distributed import Team
         from kernelopt.conv.network import start_network
         from kernelopt.conv.recorder import Recorder
         from kernelopt.conv.threads import find_threads
@@ -156,7 +157,7 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         from kernelopt.conv.validation import Samples
 
         device = find_device(self.device)
-        seed = int(check_random_state(self.random_state).randint(2**31))
+        seed = Team(device).agreed(int(check_random_state(self.random_state).randint(2**31)))
         held_out = self._split(len(images), seed, classes)
         parts = []
         for chosen in (~held_out, held_out):
@@ -198,6 +199,7 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         `weights` count as they are, not in relation to their mean, which differs from call to call.
         """
         from kernelopt.conv.devices import find_device, reproducible
+        from kernelopt.conv.distributed import Team
         from kernelopt.conv.network import start_network
         from kernelopt.conv.optimizers import set_state, state_tensors
         from kernelopt.conv.recorder import Recorder
@@ -207,7 +209,8 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         recipe = replace(self._recipe(len(images)), epochs=1, schedule="constant", patience=None)
         if begin:
-            self.seed_ = int(check_random_state(self.random_state).randint(2**31))
+            seed = int(check_random_state(self.random_state).randint(2**31))
+            self.seed_ = Team(find_device(self.device)).agreed(seed)
             self.optimizer_state_, self.n_iter_ = {}, 0
             self._learn_scale(images, weights)
         samples = Samples(self._standardise(images).astype(np.float32), targets, weights)
