@@ -54,7 +54,7 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ValueError
             If there is no such layer.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         stop = self._stop(layer)
         if stop is None:
             return self._apply(X, lambda network, x: network(x))
@@ -72,7 +72,7 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         MissingExtraError
             If matplotlib is not installed.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         return plot_filters(self.filters_, ax)
 
     def __sklearn_tags__(self):
@@ -107,7 +107,7 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _apply(self, X, function) -> np.ndarray:
         """Return ``function(network, images)``, in float64 whatever the device."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         return self._infer(self._standardise(validate_images(self, X, reset=False)), function)
 
     def _infer(self, images: np.ndarray, function=lambda network, x: network(x)) -> np.ndarray:

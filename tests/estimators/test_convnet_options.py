@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from kernelopt import ConvNetClassifier, load, save
-from kernelopt.conv import threads
+from kernelopt.conv import threads, training
 from kernelopt.conv.augmentation import Augmentation
 from kernelopt.estimators.temperature import best_temperature
 
@@ -145,6 +145,27 @@ def test_partial_fit_learns_from_parts_and_a_saved_model_goes_on_with_the_same_b
     save(model, tmp_path / "model")
     loaded = load(tmp_path / "model")
     assert_same_weights(loaded.partial_fit(X, y), model.partial_fit(X, y))
+
+
+def test_an_interrupted_partial_fit_leaves_what_there_was(monkeypatch):
+    def interrupted(self, epoch):
+        self.network.head.bias.data.add_(1.0)
+        raise KeyboardInterrupt
+
+    model, twin = (ConvNetClassifier(**QUICK) for _ in range(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Run, "epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.partial_fit(X, y, classes=range(10))
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+    assert_same_weights(model.partial_fit(X, y, classes=range(10)), twin.partial_fit(X, y, classes=range(10)))
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Run, "epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.partial_fit(X, y)
+    assert_same_weights(model, twin)
+    assert_same_weights(model.partial_fit(X, y), twin.partial_fit(X, y))
 
 
 def test_partial_fit_goes_on_from_fit_and_leaves_frozen_filters():
