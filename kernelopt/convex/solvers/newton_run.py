@@ -268,7 +268,6 @@ class Run:
         entering = others[best[q[best] > inside]] if len(q) else others
         if len(entering) == 0:
             return point
-        self.state.refresh()
         self.state.work_on(np.concatenate([self.state.W, entering]))
         self.forget()
         return self.evaluate(point.mu)

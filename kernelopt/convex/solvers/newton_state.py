@@ -10,6 +10,7 @@ import numpy as np
 from kernelopt.convex.problem import Problem
 from kernelopt.convex.solvers.machines import Machine, machine_for
 from kernelopt.convex.solvers.row_cache import RowCache
+from kernelopt.kernels.rows import StoredKernels
 
 STEPS = 100_000  # of one descent, at least
 TIGHTEST = 1e-13
@@ -40,6 +41,7 @@ class State:
         self.cache = RowCache(problem.kernels, cache_bytes)
         self.W = np.arange(problem.kernels.n_kernels)
         self.products = np.zeros((0, len(self.machines), problem.kernels.n_samples))
+        self.stored = isinstance(problem.kernels, StoredKernels)
         self.exhausted = 0  # times in a row that a descent ended at its limit
         self.tol = 1e-2  # of the machines' conditions, in their units
         self._entries = 0.0
@@ -116,7 +118,8 @@ class State:
             unit, old = max(machine.unit for machine in self.machines), self.s
             tol = self.tol * unit
             # Which variables are free shows early, and their system is exact: a long descent is for what it cannot do.
-            aim = max(tol, EARLY * unit) if attempt == 0 else tol
+            # A second attempt costs products, though, which are dear where kernels are made on the fly.
+            aim = max(tol, EARLY * unit) if attempt == 0 and self.stored else tol
             for machine in self.machines:
                 machine.improve(self.cache, aim, max(STEPS, 50 * len(old)))
             self.follow(old)
