@@ -7,11 +7,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 import kernelopt.convex.solvers.newton_run as module
-from kernelopt.convex import Hinge, LpBall, Simplex, SquaredHinge, TraceBudget
+from kernelopt.convex import Hinge, LpBall, Problem, Simplex, SquaredHinge, TraceBudget
 from kernelopt.convex.solvers import InteriorPoint, WorkingSetNewton
+from kernelopt.kernels import Gaussian
+from kernelopt.kernels.on_the_fly import OnTheFly
 from kernelopt.kernels.rows import StoredKernels
 from tests.convex.newton import alone, many_kernels, overlap
-from tests.convex.problems import CASES, CRITERIA, PAIRS, SETS, problem, small
+from tests.convex.problems import CASES, CRITERIA, PAIRS, SETS, data, problem, small
 
 NEWTON = WorkingSetNewton(tol=1e-6)
 TAKEN_CRITERIA = ("hinge", "squared_hinge", "nu_svm", "one_class", "epsilon_svr", "least_squares",
@@ -169,3 +171,16 @@ def test_single_precision_kernels_are_solved_as_they_are():
     ours = NEWTON.solve(single)
     assert ours.certificate.holds(1e-6)
     assert overlap(ours.certificate, NEWTON.solve(double).certificate)
+
+
+def test_threads_share_the_rows_of_kernels_on_the_fly(monkeypatch):
+    """`n_jobs` reaches them, and changes nothing but the order of sums."""
+    X, label = data(1, 60)
+    y = np.where(label == 1, 1.0, -1.0)[:, None]
+    seen = []
+    rows = OnTheFly.rows
+    monkeypatch.setattr(OnTheFly, "rows", lambda self, *args: (seen.append(self.threads), rows(self, *args))[1])
+    task = Problem(OnTheFly.of([Gaussian(0.1), Gaussian(1.0)], X), y, Hinge(1.0), Simplex(), np.ones(60))
+    one, two = WorkingSetNewton(tol=1e-8).solve(task), WorkingSetNewton(tol=1e-8, n_jobs=2).solve(task)
+    assert set(seen) == {1, 2}
+    assert_allclose(one.certificate.primal, two.certificate.primal, rtol=1e-8)

@@ -19,6 +19,7 @@ from kernelopt.convex.sets import (
 from kernelopt.convex.solvers.machines import machine_for
 from kernelopt.convex.solvers.newton_run import Run
 from kernelopt.convex.solvers.row_cache import WHOLE
+from kernelopt.kernels.on_the_fly import OnTheFly
 from kernelopt.kernels.rows import StoredKernels
 
 SETS = (Uniform, Simplex, TraceBudget, LpBall, SquaredLp, GroupBall, HyperNorm, HyperSquared)
@@ -93,7 +94,7 @@ class WorkingSetNewton:
                 f"WorkingSetNewton takes box-constrained and smooth criteria over sets of nonnegative weights, found "
                 f"{problem.description}; use InteriorPoint"
             )
-        if self.n_jobs not in (None, 1) and isinstance(problem.kernels, StoredKernels):
+        if self.n_jobs not in (None, 1) and isinstance(problem.kernels, StoredKernels | OnTheFly):
             from joblib import effective_n_jobs
 
             problem = replace(problem, kernels=replace(problem.kernels, threads=effective_n_jobs(self.n_jobs)))
