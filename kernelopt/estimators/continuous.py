@@ -24,6 +24,7 @@ from kernelopt.convex.solvers import ColumnGeneration
 from kernelopt.estimators.base import Task
 from kernelopt.estimators.choices import make_criterion
 from kernelopt.estimators.continuous_base import ContinuousMachine
+from kernelopt.estimators.folds import weights_only
 from kernelopt.estimators.mkl import MKLClassifier, _for_labels
 from kernelopt.estimators.regression import MKLRegressor, _for_values
 from kernelopt.estimators.ridge import Ridge, gcv_ridge
@@ -163,10 +164,12 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
     criterion : str or Criterion, default="least_squares"
         "least_squares" or "epsilon_svr", as in `MKLRegressor`, or an instance.
     lam : float or "holdout", default=1.0
-        Ridge of "least_squares" at which the kernel is learned.
+        Ridge of "least_squares" at which the kernel is learned. "holdout" overrides that of an instance too; its
+        trials take `ColumnGeneration` at a gap of one per cent, whatever `solver`, each within `time_limit`.
     refit : "gcv" or None, default=None
         Whether the machine gets a ridge of its own, with "least_squares"; `certificate_` is of the problem that the
-        kernel was learned in.
+        kernel was learned in. Weights of samples count copies here: their sum must be no less than the number of
+        distinct samples.
     C : float, default=1.0
         Weight of the *sum* of the losses of "epsilon_svr".
     epsilon : float, default=0.1
@@ -236,7 +239,13 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
 
     def _finish(self, task: Task, criterion: Criterion, start: Solution | None = None) -> Solution:
         """Choose the ridge, solve, and refit."""
-        if isinstance(self.lam, str) and isinstance(criterion, LeastSquares) and criterion is not self.criterion:
+        total, n = float(task.problem.w.sum()), task.problem.n_train
+        if self.refit is not None and total < (1 - 1e-9) * n:
+            raise ValueError(
+                f"refit='gcv' counts a sample as often as its weight says, but the weights of {n} distinct samples add "
+                f"up to {total:.6g}: scale sample_weight to mean one (and lam with it)"
+            )
+        if isinstance(self.lam, str) and isinstance(criterion, LeastSquares):
             criterion, start = self._held_out(task.problem, criterion)
         solution = super()._finish(task, criterion, start)
         self._keep_dual(task, solution, criterion)
@@ -286,7 +295,7 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
                 worse += 1
             if worse == PATIENCE:
                 break
-        return criterion, best
+        return criterion, None if best is None else weights_only(best.theta)  # its dual variables are of fewer samples
 
     def _criterion(self) -> Criterion:
         if isinstance(self.lam, str) and self.lam != "holdout":

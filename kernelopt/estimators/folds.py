@@ -79,7 +79,7 @@ class ByFolds(KernelMachine):
         if not self.refit:
             return self
         best = criteria[int(np.flatnonzero(values == getattr(self, f"{name}_"))[0])]
-        start = _weights_only(self.weights_path_[:, criteria.index(best)].mean(axis=0))
+        start = weights_only(self.weights_path_[:, criteria.index(best)].mean(axis=0))
         self._finish(self._task(valid, targets, w, best, frame=X), best, start)
         return self
 
@@ -192,7 +192,7 @@ def _fold(machine, X, y, w, train, test, criteria: list[Criterion], scorer, scor
     return scores, weights, certificates
 
 
-def _weights_only(theta: np.ndarray) -> Solution:
+def weights_only(theta: np.ndarray) -> Solution:
     """Return a start that says nothing of the dual variables."""
     nothing = np.empty((0, 0))
     return Solution(theta, nothing, np.empty(0), nothing, Certificate(np.inf, -np.inf, np.inf, 1.0))

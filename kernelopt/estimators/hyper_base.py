@@ -123,8 +123,8 @@ class HyperMachine(KernelMachine):
         """Return the problem over the slices of the pivots among all pairs of distinct samples."""
         if self.norm not in NORMS:
             raise ValueError(f"norm must be one of {', '.join(map(repr, NORMS))}, found {self.norm!r}")
-        if self.rank is not None and not self.rank >= 1:
-            raise ValueError(f"rank must be at least 1 or None, found {self.rank!r}")
+        if self.rank is not None and not (isinstance(self.rank, int | np.integer) and self.rank >= 1):
+            raise ValueError(f"rank must be a whole number, at least 1, or None, found {self.rank!r}")
         check_pair(criterion, self._set(np.eye(1)))
         merged = merge(X, keys, w)
         points = X[merged.first]
@@ -166,21 +166,24 @@ class HyperMachine(KernelMachine):
     def _best_slice(self, problem: Problem, solution: Solution) -> tuple[int, float]:
         """Return the slice that does best alone, at all the weight that was learned, and its objective.
 
+        Weights of any sign and sum may add up to nothing or less: there all the trace that was learned counts.
         At the dual point that was found each slice alone has a lower bound; slices are tried in its order, and those
         whose bound is above what has been reached are not.
         """
-        total = self.c if self.c is not None else float(solution.theta.sum())
         M = len(solution.theta)
-        if not total > 0:
+        totals = np.full(M, self.c if self.c is not None else float(solution.theta.sum()))
+        if self.norm == "free" and self.c is None:
+            totals = float(solution.theta @ problem.kernels.traces) / problem.kernels.traces
+        if not (totals > 0).all():  # nothing was learned: the kernel is zero
             return 0, float(solution.certificate.primal)
-        prices = np.array([problem.kernel_set.R(total * e, problem.kernels) for e in np.eye(M)])
+        prices = np.array([problem.kernel_set.R(row, problem.kernels) for row in np.diag(totals)])
         V = problem.criterion.V(solution.a, problem.Y)
-        bounds = prices + problem.criterion.phi(solution.a, problem.Y, problem.w) - total * problem.quadratics(V)
+        bounds = prices + problem.criterion.phi(solution.a, problem.Y, problem.w) - totals * problem.quadratics(V)
         best, objective = int(np.argmin(bounds)), np.inf
         for j in np.argsort(bounds, kind="stable"):
             if bounds[j] >= objective - self.tol * abs(objective):
                 break
-            kernels = StoredKernels(problem.kernels.Ks[[j]], np.array([1 / total]))  # type: ignore[attr-defined]
+            kernels = StoredKernels(problem.kernels.Ks[[j]], np.array([1 / totals[j]]))  # type: ignore[attr-defined]
             alone = replace(problem, kernels=kernels, kernel_set=Uniform())
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

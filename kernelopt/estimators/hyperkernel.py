@@ -67,8 +67,8 @@ class HyperkernelClassifier(HyperMachine, MKLClassifier):
         How many slices carry more than a millionth of the weight. Collapse onto one is common: then the machine is
         one with a fixed kernel, and nothing was learned but which.
     best_slice_, best_slice_objective_ : int, float
-        The slice that does best alone with the same total weight, and its objective, to compare with
-        ``certificate_.primal``: what learning has brought.
+        The slice that does best alone with the same total weight ("free" without `c`: the same trace), and its
+        objective, to compare with ``certificate_.primal``: what learning has brought.
     pivots_ : ndarray of shape (p, 2)
         The pairs, as rows given to fit.
     pair_gram_ : ndarray of shape (p, p)

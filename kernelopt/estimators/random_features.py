@@ -90,7 +90,8 @@ class ReweightedRandomFeatures(TransformerMixin, BaseEstimator):
         ----------
         X : array of shape (n, d)
         y : array of shape (n,) or (n, n_targets)
-            Labels of any type (one task per class, against the rest), or values.
+            Labels of any type (one task per class, against the rest), or values. One column of whole numbers is taken
+            for labels, as scikit-learn's ``type_of_target`` does; give counts or ratings twice, as two equal columns.
         sample_weight : array of shape (n,), optional
             Nonnegative.
 

@@ -224,11 +224,16 @@ class WishartHyperkernel(_Midpoints):
         return linalg.solve_triangular(L, np.asarray(X, dtype=float).T, lower=True).T
 
     def between(self, F, G):
-        """Return the power of det(I + S), S of rank three: a determinant of three inner products by three."""
+        """Return the power of det(I + S), S of rank three."""
         d = len(F) // 2
-        a, b, m = F[:d], G[:d], F[d:] - G[d:]
-        # S = a a'/2 + b b'/2 + m m', the differences within the pairs and that of their midpoints.
-        aa, bb, mm = 1 + 0.5 * (a**2).sum(axis=0), 1 + 0.5 * (b**2).sum(axis=0), 1 + (m**2).sum(axis=0)
-        ab, am, bm = 0.5 * (a * b).sum(axis=0), (a * m).sum(axis=0) / np.sqrt(2), (b * m).sum(axis=0) / np.sqrt(2)
-        det = aa * (bb * mm - bm**2) - ab * (ab * mm - am * bm) + am * (ab * bm - am * bb)
-        return det ** (-(self.freedom + 3) / 2)
+        # S = a a' + b b' + m m': the differences within the pairs, over the root of two, and that of their midpoints.
+        a, b, m = F[:d] / np.sqrt(2), G[:d] / np.sqrt(2), F[d:] - G[d:]
+        # The determinant is that of the columns (1, 0, 0, a), (0, 1, 0, b), (0, 0, 1, m) in their span, by Gram and
+        # Schmidt: products of sums of squares, which keep the digits where a, b, m are long and nearly parallel.
+        aa = 1 + (a**2).sum(axis=0)
+        t, s = (a * b).sum(axis=0) / aa, (a * m).sum(axis=0) / aa
+        b, m = b - t * a, m - s * a
+        bb = 1 + t**2 + (b**2).sum(axis=0)
+        u = (s * t + (b * m).sum(axis=0)) / bb
+        mm = 1 + u**2 + (s - u * t) ** 2 + ((m - u * b) ** 2).sum(axis=0)
+        return (aa * bb * mm) ** (-(self.freedom + 3) / 2)

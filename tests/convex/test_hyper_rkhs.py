@@ -277,6 +277,20 @@ def test_support_is_an_upper_bound_that_some_weights_reach(kind, c, seed, size, 
     assert bound - reached <= 2e-5 * max(abs(bound), abs(reached), abs(best @ q))
 
 
+@pytest.mark.parametrize("kind, c", SUPPORTS)
+def test_support_is_a_bound_however_badly_its_least_squares_are_solved(kind, c, monkeypatch):
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        M, q = pair_gram(5, seed), np.abs(rng.normal(size=5))
+        exact = kind(M, 1.0, c)
+        best = exact.support(q, None)
+        for size in (0.0, 0.1, 1.0, 10.0):
+            poor = size * rng.dirichlet(np.ones(5))
+            with monkeypatch.context() as patch:
+                patch.setattr(kind, "_nonnegative", lambda self, q, poor=poor: poor)
+                assert exact.support(q, None) >= best * (1 - 1e-9)
+
+
 def test_support_of_the_squared_norm_without_a_sum_is_nonnegative_least_squares():
     M = pair_gram(5, 3)
     q = np.array([1.0, 0.2, 0.0, 2.0, 0.5])

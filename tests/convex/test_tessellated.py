@@ -1,5 +1,7 @@
 """The set of tessellated kernels: its support function, its projection, and its optimum by a cone program."""
 
+import itertools
+import warnings
 from dataclasses import replace
 
 import cvxpy as cp
@@ -202,6 +204,36 @@ def test_the_order_of_the_samples_does_not_matter():
     order = np.random.default_rng(0).permutation(24)
     values = [InteriorPoint(tol=1e-7).solve(p).certificate.primal for p in (task, task.take(order))]
     assert_allclose(values[0], values[1], rtol=2e-7)
+
+
+def test_polishing_keeps_the_time_limit(monkeypatch):
+    """Counted by a clock that ticks at every look: no polish begins late, nor is given more than what is left."""
+    from kernelopt.convex.solvers import spectral_run
+
+    given, ticks = [], itertools.count()
+    monkeypatch.setattr(spectral_run.time, "perf_counter", lambda: float(next(ticks)))
+
+    class Watched(spectral_run.Run):
+        def __init__(self, solver, problem):
+            given.append((solver.time_limit, left()))
+            super().__init__(solver, problem)
+
+    runs = []
+    polish = spectral_run.SpectralRun.polish
+    monkeypatch.setattr(spectral_run, "Run", Watched)
+    monkeypatch.setattr(spectral_run.SpectralRun, "polish", lambda self: (runs.append(self), polish(self))[1])
+
+    def left():
+        run = runs[-1]
+        return run.solver.time_limit - (next(ticks) - run.clock)
+
+    for limit in (60.0, 90.0, 120.0, 200.0, 400.0):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            InteriorPoint(tol=1e-13, time_limit=limit).solve(problem(Hinge(1e6), n=40))
+    assert given
+    for inner, remaining in given:
+        assert 0 < inner <= remaining + 2
 
 
 def test_refusals():

@@ -184,6 +184,21 @@ def a_full(reg, n):
     return out
 
 
+def test_a_holdout_chooses_the_ridge_of_an_instance_too():
+    X, y = wave()
+    reg = ContinuousKernelRegressor(criterion=LeastSquares(3.0, intercept=False), lam="holdout", random_state=0).fit(
+        X, y
+    )
+    assert reg.lam_ == min(reg.holdout_, key=reg.holdout_.get) and reg.intercept_ == 0
+
+
+def test_weights_that_are_no_counts_are_refused_by_generalised_cross_validation():
+    X, y = wave()
+    reg = ContinuousKernelRegressor(lam=0.1, refit="gcv")
+    with pytest.raises(ValueError, match="scale sample_weight to mean one"):
+        reg.fit(X, y, sample_weight=np.full(len(y), 1 / len(y)))
+
+
 def test_a_holdout_chooses_the_ridge():
     X, y = make_friedman1(120, 6, noise=0.5, random_state=0)
     reg = ContinuousKernelRegressor("ard", lam="holdout", refit="gcv", tol=1e-2, random_state=0).fit(X, y)

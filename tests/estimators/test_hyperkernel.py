@@ -99,6 +99,28 @@ def test_best_slice_is_the_best_of_all(Xy):
     assert clf.best_slice_ == np.argmin(values)
 
 
+@pytest.mark.parametrize("seed", [4, 8, 16])
+def test_best_slice_where_weights_of_any_sign_add_up_to_less_than_nothing(seed):
+    """Alone, each slice gets the trace that was learned: the sum of such weights says nothing."""
+    rng = np.random.default_rng(seed)
+    X, y = 2 * rng.normal(size=(12, 1)), (rng.normal(size=12) > 0).astype(int)
+    clf = HyperkernelClassifier(GaussianHyperkernel(1.0, 0.3), C=10.0, lam_q=0.01, norm="free", c=None)
+    with pytest.warns(UserWarning, match="need be no kernel at new points"):
+        clf.fit(X, y)
+    assert clf.weights_.sum() < 0
+    Ks = np.array([kernel(X) for kernel in clf.kernels_])
+    traces = np.trace(Ks, axis1=1, axis2=2)
+    values = []
+    for K, total, price in zip(Ks, clf.weights_ @ traces / traces, np.diag(clf.pair_gram_), strict=True):
+        svc = SVC(kernel="precomputed", C=10.0, tol=1e-8).fit(total * K, y)
+        v, f = np.zeros(12), svc.decision_function(total * K)
+        v[svc.support_] = svc.dual_coef_[0]
+        margins = np.maximum(0, 1 - (2 * y - 1) * f).sum()
+        values.append(0.5 * total * v @ K @ v + 10.0 * margins + 0.005 * total**2 * price)
+    assert clf.best_slice_objective_ == pytest.approx(min(values), rel=1e-3)
+    assert clf.best_slice_objective_ > clf.certificate_.primal
+
+
 def test_free_signs_warn_and_are_better_on_the_training_samples(Xy):
     X, y = Xy
     bound = HyperkernelClassifier("ard", norm="squared", c=None, C=10.0, rank_tol=1e-4).fit(X, y)

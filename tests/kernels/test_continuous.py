@@ -186,6 +186,17 @@ def test_bounds_on_an_interval_hold_inside_it(profile, seed, width):
         assert bound <= max(dense) + width**2 * np.abs(weights).sum()  # of second order in the width
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("profile", MATERN.values(), ids=MATERN)
+def test_the_curvature_of_an_interval_counts_the_bends_inside_it(profile, sign):
+    g = Compressed.of(profile, Spectrum.of(np.ones(1)), np.array([sign]), 0.0)
+    for bend in np.log(profile.bends):
+        for left, right in ((0.5, 0.5), (0.9, 0.3), (0.3, 0.9)):
+            dense = np.linspace(bend - left, bend + right, 301)
+            bound = g.curvature(dense[:1], dense[-1:])[0]
+            assert np.max(-sign * profile.at(np.exp(dense), 2)) <= bound
+
+
 @pytest.mark.parametrize("name", RADIAL)
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), solved=st.booleans())
@@ -268,6 +279,22 @@ def test_bounds_are_taken_from_the_points_and_weights_count_as_copies():
     assert given_bounds.fitted(X) is given_bounds
 
 
+@pytest.mark.parametrize("n", [7, 30, 60, 100])
+def test_a_constant_feature_gets_width_one_whatever_its_mean_rounds_to(n):
+    points = np.column_stack([np.random.default_rng(n).normal(size=n), np.full(n, 0.1)])
+    assert ARDFamily().fitted(points).high[1] == 1.0
+    points[0, 1] = 7.0  # in a row of no weight
+    weight = np.append(0.0, np.ones(n - 1))
+    assert ARDFamily().fitted(points, weight).high[1] == 1.0
+    assert ARDFamily().fitted(points).high[1] != 1.0
+
+
+def test_a_union_shows_no_parameters_but_those_of_the_part():
+    union = UnionFamily((GaussianFamily(0.1, 10.0), PolynomialFamily(2, 1.0), ARDFamily((1.0, 1.0, 1.0))))
+    assert union.label(np.array([1.0, 0.5, 0.0, 0.0])) == PolynomialFamily(2, 1.0).label(np.array([0.5]))
+    assert union.label(np.array([1.0, 0.0, 0.0, 0.0])) == PolynomialFamily(2, 1.0).label(np.array([0.0]))
+
+
 def test_the_union_keeps_its_parts():
     union = FAMILIES["union"]
     V = coefficients(np.random.default_rng(4))
@@ -308,6 +335,8 @@ def test_the_provider_makes_what_the_family_says():
         (lambda: ARDFamily((1.0, 0.0)), "high must hold"),
         (lambda: ARDFamily(reach=0.0), "reach must be"),
         (lambda: ARDFamily(n_starts=0), "n_starts must be"),
+        (lambda: TrigonometricFamily(0.0, 1.0, n_starts=0), "n_starts must be"),
+        (lambda: CustomFamily(bumps, ((0.1, 3.0), (0.0, 4.0)), n_starts=0), "n_starts must be"),
         (lambda: ARDFamily((1.0, 1.0)).domain(3), "2 for 3 features"),
         (lambda: ARDFamily().domain(3), "not known yet"),
         (lambda: GaussianFamily().domain(3), "not known yet"),

@@ -288,3 +288,18 @@ def test_a_slice_is_a_kernel_for_whoever_wants_one():
     kernel = Slice(hyper, found.features[:, 2], "pair")
     assert_array_equal(kernel(X), kernel(X, X))
     assert_allclose(kernel(X, X[:4]), found.slices[2][:, :4], rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3, 1e5])
+@pytest.mark.parametrize("d", [1, 2])
+def test_the_determinant_of_wishart_keeps_its_digits_at_every_size_of_the_points(d, size):
+    """By Cauchy and Binet it is one plus squares of minors, which nothing cancels in (in one and two dimensions)."""
+    points = size * np.random.default_rng(3).normal(size=(15, d))
+    hyper = WishartHyperkernel(np.eye(d), d + 1.0)
+    F = hyper.pairs(points)
+    pair = F[:, 1:2]
+    a, b, m = pair[:d] / np.sqrt(2), F[:d] / np.sqrt(2), pair[d:] - F[d:]
+    det = 1 + sum((v**2).sum(axis=0) for v in (a, b, m))
+    if d == 2:
+        det = det + sum((v[0] * w[1] - v[1] * w[0]) ** 2 for v, w in ((a, b), (a, m), (b, m)))
+    assert_allclose(hyper.between(pair, F), det ** (-(d + 4) / 2), rtol=1e-9)

@@ -242,7 +242,8 @@ class SpectralRun(Run):
         kernels, V = self.kernels, self.V()
         self.theta = self.spectrum.P
         gap = self.record(V)
-        if self.since(SLOW) > 0.5 and gap < NEAR or self.since(STILL) > 0.99 and gap < FAR:
+        slow = self.since(SLOW) > 0.5 and gap < NEAR or self.since(STILL) > 0.99 and gap < FAR
+        if slow and self.left() > 0:
             gap, self.polished = self.polish(), self.polished + 1
         stopped = self.stopped(gap)
         if stopped != "":
@@ -258,6 +259,11 @@ class SpectralRun(Run):
             return f"rounding stopped the method ({error})"
         return ""
 
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        limit = self.solver.time_limit
+        return np.inf if limit is None else limit - (time.perf_counter() - self.clock)
+
     def since(self, steps: int) -> float:
         """Return what is left of the gap of some steps ago."""
         known = self.history
@@ -272,8 +278,12 @@ class SpectralRun(Run):
         problem, trace = self.problem, self.spectrum.trace
         values, vectors = linalg.eigh(self.theta, driver="evd")
         atoms = [u for value, u in zip(values, vectors.T, strict=True) if value > ABSENT * trace]
-        quiet, a = replace(self.solver, tol=0.1 * self.solver.tol, verbose=0), self.a
+        a, gap = self.a, float(self.history[-1]["gap"])
         for _ in range(ROUNDS):
+            if (left := self.left()) <= 0:
+                break
+            limit = left if left < np.inf else None
+            quiet = replace(self.solver, tol=0.1 * self.solver.tol, verbose=0, time_limit=limit)
             best = linalg.eigh(self.kernels.form(problem.criterion.V(a, problem.Y)), driver="evd")[1][:, -len(atoms) :]
             atoms = [*atoms, *best.T]
             Ks = trace * replace(self.kernels, U=np.stack(atoms, axis=1)).stored().Ks

@@ -13,6 +13,7 @@ from kernelopt.kernels.continuous.multistart import local_maxima, spread
 
 SHARES = (1.0, 0.2, 0.04)  # of the largest width, at which single features are tried
 PAIRED = 5  # the best single features, whose pairs are tried
+ROUNDING = 16 * float(np.finfo(float).eps)  # of a feature: its spread is no more where it is constant
 APART = 0.05  # of the domain, between starts
 
 
@@ -83,12 +84,15 @@ class ARDFamily(Family):
         return np.array([[0.0, h] for h in self.high])
 
     def fitted(self, X, sample_weight=None):
-        """Return the family with `reach` over the variance of each feature; 1 for a constant one."""
+        """Return the family with `reach` over the variance of each feature; 1 for one constant to rounding."""
         if self.high is not None:
             return self
         p = np.full(len(X), 1 / len(X)) if sample_weight is None else sample_weight / np.sum(sample_weight)
         variance = p @ (X - p @ X) ** 2
-        return replace(self, high=tuple(float(self.reach / v) if v > 0 else 1.0 for v in variance))
+        seen = X[p > 0]
+        constant = np.ptp(seen, axis=0) <= ROUNDING * np.abs(seen).max(axis=0)  # its variance is that of rounding
+        high = np.where(constant, 1.0, self.reach / np.where(constant, 1.0, variance))
+        return replace(self, high=tuple(high.tolist()))
 
     def start(self, n_features):
         """Return all features at a small width, and at a larger one."""

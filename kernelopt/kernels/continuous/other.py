@@ -150,6 +150,7 @@ class TrigonometricFamily(Climbing):
 
     def __post_init__(self):
         interval("TrigonometricFamily", self.low, self.high, zero=True)
+        _check_starts(self.n_starts)
 
     def domain(self, n_features):
         """Return the interval."""
@@ -210,6 +211,7 @@ class CustomFamily(Climbing):
             raise ValueError(
                 f"box must hold a finite pair (low, high) with low < high for each parameter: {self.box!r}"
             )
+        _check_starts(self.n_starts)
 
     def domain(self, n_features):
         """Return the box."""
@@ -245,3 +247,8 @@ class CustomFamily(Climbing):
             up, down = np.minimum(omega + step * e, high), np.maximum(omega - step * e, low)
             out[j] = (value(up) - value(down)) / float(up[j] - down[j])
         return value(omega), out
+
+
+def _check_starts(n_starts: int) -> None:
+    if n_starts < 1:
+        raise ValueError(f"n_starts must be at least 1, found {n_starts!r}")

@@ -132,5 +132,6 @@ class UnionFamily(Family):
         return np.concatenate([[k], own, np.zeros(omegas.shape[1] - 1 - len(own))])
 
     def label(self, omega):
-        """Return the label of the family's kernel."""
-        return self.families[int(omega[0])].label(np.append(np.trim_zeros(omega[1:], "b"), 0.0))
+        """Return the label of the family's kernel, without the zeros at the end, which fill up."""
+        own = np.trim_zeros(omega[1:], "b")
+        return self.families[int(omega[0])].label(own if len(own) else np.zeros(1))
