@@ -136,6 +136,18 @@ def test_curvature_is_the_derivative_of_the_gradient(criterion):
         assert_allclose((ahead - behind) / (2 * h), H[k], rtol=1e-3, atol=1e-4 * np.abs(H).max())
 
 
+@pytest.mark.parametrize("criterion", [Hinge(2.0), SquaredHinge(1.0), EpsilonSVR(1.0, 0.1)], ids=lambda c: c.name)
+def test_a_rough_descent_that_finds_the_free_variables_is_made_exact(criterion):
+    """By one linear system, also where a tube adds its own slopes."""
+    Ks, y = stack()
+    if criterion.name == "epsilon_svr":
+        y = y + 0.3 * np.sin(np.arange(40))
+    machine, mu = machine_for(criterion, y, np.ones(40))(), np.full(5, 0.2)
+    settled(machine, Ks, mu, tol=1e-4)
+    machine.set_values(np.tensordot(mu, Ks @ machine.s, 1))
+    assert machine.violation() < 1e-11
+
+
 def test_what_is_foreseen_is_the_next_optimum_to_first_order():
     Ks, y = stack()
     machine, mu, step = machine_for(SquaredHinge(1.0), y, np.ones(40))(), np.full(5, 0.2), np.eye(5)[3]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
@@ -117,6 +117,7 @@ def test_one_class_is_one_class_svm(seed, n, kernel, spread, nu):
 
 @many
 @given(**CASES, epsilon=st.sampled_from([0.0, 0.01, 0.3, 5.0]))
+@example(seed=17, n=17, kernel=Linear(), log_C=1.9, spread=1.9, epsilon=0.01)  # long steps whose rounding adds up
 def test_epsilon_svr_is_svr(seed, n, kernel, log_C, spread, epsilon):
     X, K, _, w = drawn(seed, n, kernel, spread)
     y, C = X[:, 0] * X[:, 1] + X[:, 2], 10**log_C
