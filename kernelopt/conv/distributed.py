@@ -13,7 +13,9 @@ Nothing here starts processes. A script started by ``torchrun`` that has called
     $ torchrun --nproc-per-node 2 script.py
 
 Every process must be given the same data and parameters, and ends with the same network: the one that a
-single process learns, up to rounding.
+single process learns, up to rounding. As here, import first and make the process group afterwards: modules of torch
+that are imported while there is a group keep it in their default arguments, so that destroying it does not end its
+threads, which then may not survive the end of the program.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ try:
     import torch
     from torch import distributed
     from torch.nn.parallel import DistributedDataParallel
+
+    if distributed.is_available():
+        import torch.distributed.nn  # which DistributedDataParallel does when first used: after there is a group
 except ImportError as error:
     raise missing_extra("torch", "conv") from error
 

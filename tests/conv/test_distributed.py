@@ -18,6 +18,7 @@ from kernelopt.conv.regularizers import L2
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
+from pathlib import Path
 import numpy as np
 import torch.distributed as dist
 from tests.conv.test_distributed import fit, numbers
@@ -25,6 +26,8 @@ from tests.conv.test_distributed import fit, numbers
 dist.init_process_group("gloo")
 np.savez(f"{sys.argv[1]}/{dist.get_rank()}.npz", **numbers(fit(seed=5 + dist.get_rank())))
 dist.destroy_process_group()
+left = [name.read_text().strip() for name in Path("/proc/self/task").glob("*/comm")]
+assert not any("gloo" in name for name in left), f"threads outlive their process group: {left}"
 """
 
 
