@@ -1,9 +1,9 @@
 """Time and memory of a fit with hyperkernels against the number of samples; the paper's slopes are 3.0 to 3.1.
 
 Ten normal features, labels of a product of two, C = 100, 60 pivots at most (rank_tol 1e-4 for free signs), relative gap
-1e-6. Writes scaling.csv; seconds are of the processor, memory is the peak of a process of its own.
+1e-6. Writes hyperkernels.csv; seconds are of the processor, memory is the peak of a process of its own.
 
-    python experiments/ong2005/scaling.py
+    python experiments/benchmarks/hyperkernels.py
 """
 
 import csv
@@ -45,7 +45,7 @@ def fit(problem, n):
 
 
 if __name__ == "__main__":
-    with Path(__file__).with_name("scaling.csv").open("w", newline="") as file:
+    with Path(__file__).with_name("hyperkernels.csv").open("w", newline="") as file:
         writer = None
         for problem, sizes in SIZES.items():
             for n in sizes:
