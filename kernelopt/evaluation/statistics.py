@@ -1,4 +1,4 @@
-"""Intervals for accuracies and paired differences when seeds and test images both vary."""
+"""Intervals for means and paired differences when seeds and test points both vary on a crossed plan."""
 
 from __future__ import annotations
 
@@ -10,12 +10,32 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its confidence interval ``low <= mean <= high``; `n` is the number of seeds."""
+    """A mean with its confidence interval ``low <= mean <= high``.
+
+    Parameters
+    ----------
+    mean, low, high : float
+    n : int
+        Number of seeds, or of splits.
+    p : float or None
+        Two-sided p-value of the hypothesis that the true mean is zero, by the t distribution of the interval: below
+        one minus the coverage exactly where the interval leaves zero out. None where it is not asked.
+    """
 
     mean: float
     low: float
     high: float
     n: int
+    p: float | None = None
+
+
+def t_interval(mean: float, variance: float, freedom: float, n: int, level: float) -> Estimate:
+    """Return the interval of Student's t for a mean whose own variance was estimated with that much freedom."""
+    if variance == 0.0:
+        return Estimate(mean, mean, mean, n, p=float(mean == 0.0))
+    error = np.sqrt(variance)
+    half = float(stats.t.ppf(0.5 + level / 2, freedom) * error)
+    return Estimate(mean, mean - half, mean + half, n, p=float(2 * stats.t.sf(abs(mean) / error, freedom)))
 
 
 def crossed_interval(values: np.ndarray, level: float = 0.95) -> Estimate:
@@ -58,8 +78,5 @@ def crossed_interval(values: np.ndarray, level: float = 0.95) -> Estimate:
             variances.append(part.var(ddof=1) / len(part))
             freedoms.append(len(part) - 1)
     variance = float(sum(variances))
-    if variance == 0.0:
-        return Estimate(mean, mean, mean, len(values))
-    freedom = variance**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
-    half = float(stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(variance))
-    return Estimate(mean, mean - half, mean + half, len(values))
+    freedom = variance**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True)) if variance else 1.0
+    return t_interval(mean, variance, freedom, len(values), level)
