@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
 import numpy as np
 
 
@@ -51,3 +57,43 @@ def thinned(n_epochs: int, n_kept: int = 12) -> list[int]:
     [0, 1, 5, 22, 100]
     """
     return [0, *np.unique(np.geomspace(1, n_epochs, n_kept - 1).round().astype(int)).tolist()]
+
+
+_kept: ContextVar[dict[int, Any] | None] = ContextVar("networks that are kept", default=None)
+
+
+@contextmanager
+def keeping_networks() -> Iterator[dict[int, Any]]:
+    r"""Keep copies of the network that is trained within: at the start and after the epochs next to :math:`2^{j/2}`.
+
+    They are what is needed to see afterwards how a representation changed while it was learned. Copies are all that is
+    made: no random number is drawn and no data are asked for, so that the training is the same bits as without. Of
+    several trainings within, the last one's copy of an epoch stays.
+
+    Yields
+    ------
+    dict of int to ConvNet
+        By epoch; filled while training.
+
+    Examples
+    --------
+    >>> from kernelopt import ConvNetClassifier
+    >>> X, y = np.random.default_rng(0).normal(size=(20, 8, 8)), np.arange(20) % 2
+    >>> with keeping_networks() as kept:
+    ...     classifier = ConvNetClassifier(filters=2, pool=2, epochs=5, random_state=0).fit(X, y)
+    >>> sorted(kept)
+    [0, 1, 2, 3, 4]
+    """
+    networks: dict[int, Any] = {}
+    token = _kept.set(networks)
+    try:
+        yield networks
+    finally:
+        _kept.reset(token)
+
+
+def keep_network(epoch: int, network: Any) -> None:
+    """Copy the network, where somebody asked for it (see `keeping_networks`) and the epoch is one of those."""
+    networks = _kept.get()
+    if networks is not None and (epoch == 0 or epoch in {round(2 ** (j / 2)) for j in range(64)}):
+        networks[epoch] = copy.deepcopy(network)

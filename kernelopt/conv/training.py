@@ -18,7 +18,7 @@ from kernelopt.conv.network import ConvNet, in_batches
 from kernelopt.conv.objectives import objective_for
 from kernelopt.conv.optimizers import make_optimizers, set_state, state_tensors
 from kernelopt.conv.recipe import Recipe
-from kernelopt.conv.recorder import Recorder
+from kernelopt.conv.recorder import Recorder, keep_network
 from kernelopt.conv.validation import Samples, Watch
 from kernelopt.errors import missing_extra
 
@@ -103,6 +103,7 @@ def train(
     if saved is None:
         start = run.measure()
         recorder.record(0, *start, first_filters(network))
+        keep_network(0, network)
         if watch is not None:
             watch.look(network)
     else:
@@ -115,6 +116,7 @@ def train(
             numbers = run.epoch(epoch)
             check_finite(numbers[0], recipe)
             recorder.record(epoch, *numbers, first_filters(network))
+            keep_network(epoch, network)
             if watch is not None:
                 watch.look(network)
             if checkpoint is not None and run.team.rank == 0:
