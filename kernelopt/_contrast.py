@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kernelopt.datasets import load
 from kernelopt.evaluation import methods as catalogue
-from kernelopt.evaluation.protocol import Protocol
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.runner import run
 from kernelopt.evaluation.store import Store
-from kernelopt.evaluation.study import Study
+from kernelopt.evaluation.study import DataSpec, MethodSpec, Study
 from kernelopt.pages import report
 
 SIZES = (100, 500, 2000)
@@ -73,38 +73,49 @@ def contrast(
         raise ValueError("pass output='report.html' for a report, or store='records.sqlite' for the records alone")
     names = tuple(method.info.name for method in catalogue.ALL) if methods is None else tuple(methods)
     study = Study(
-        datasets=(data,) if isinstance(data, str) else tuple(data),
-        methods=names,
+        data=tuple(map(DataSpec, (data,) if isinstance(data, str) else data)),
+        methods=tuple(map(MethodSpec, names)),
         sizes=tuple(sizes),
         seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
     )
-    chosen = catalogue.find(study.methods)
+    chosen = catalogue.find(names)
     page = None if output is None else Path(output)
     for folder in {Path(path).parent for path in (output, store) if path is not None}:
         if not folder.is_dir():
             raise FileNotFoundError(f"the folder {str(folder)!r} does not exist; make it first")
     kept = Path(store) if store is not None else page.with_suffix(".sqlite")  # type: ignore[union-attr]
-    protocol = Protocol()
     home = None if data_home is None else str(data_home)
-    records = run(study, Store(kept), protocol=protocol, data_home=home, n_jobs=n_jobs, progress=progress)
+    check(study, home)
+    records = run(study, Store(kept), data_home=home, n_jobs=n_jobs, progress=progress)
     if page is not None:
         report.write(
             page,
             records,
             [method.info for method in chosen],
             title="Two ways of learning the kernel",
-            protocol=describe(study, protocol, n_jobs) | describe_transduction(chosen),
+            protocol=describe(study, n_jobs) | describe_transduction(chosen),
             provenance={"command": command(study, n_jobs)},
         )
         _write_atomically(page.with_suffix(".csv"), table(records))
     return records
 
 
-def describe(study: Study, protocol: Protocol, n_jobs: int) -> dict[str, str]:
+def check(study: Study, data_home: str | None) -> None:
+    """Refuse data that the contrast cannot use."""
+    for spec in study.data:
+        dataset = load(spec.name, data_home=data_home)
+        if dataset.X_test is None or dataset.image_shape is None or len(dataset.image_shape) != 2:
+            raise ValueError(
+                f"data set {dataset.name!r} cannot be contrasted: grey images with an official test part are needed "
+                f"(for example fashion-mnist-small, mnist-small, mnist, fashion-mnist, usps)"
+            )
+
+
+def describe(study: Study, n_jobs: int) -> dict[str, str]:
     """Return the rules of a study in words."""
-    listed = ", ".join
+    listed, protocol = ", ".join, study.protocol
     return {
-        "Data": listed(study.datasets) + "; pixel values divided by 255",
+        "Data": listed(spec.name for spec in study.data) + "; pixel values divided by 255",
         "Training sets": f"{listed(map(str, study.sizes))} images, nested, drawn from the official training part with "
         f"the classes' proportions; the same for every method",
         "Seeds": f"{listed(map(str, study.seeds))}: each draws its own training sets, hold-out parts and starts",
@@ -135,10 +146,10 @@ def describe_transduction(methods: Sequence[catalogue.Method]) -> dict[str, str]
 def command(study: Study, n_jobs: int) -> str:
     """Return the command line that repeats a study."""
     words = {
-        "data": study.datasets,
+        "data": [spec.name for spec in study.data],
         "sizes": study.sizes,
         "seeds": (len(study.seeds),) if study.seeds == tuple(range(len(study.seeds))) else study.seeds,
-        "methods": study.methods,
+        "methods": [spec.name for spec in study.methods],
         "jobs": (n_jobs,),
     }
     return "kernelopt contrast " + " ".join(f"--{name} {' '.join(map(str, values))}" for name, values in words.items())

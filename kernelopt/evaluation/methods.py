@@ -1,6 +1,6 @@
 """The methods of the contrast: each a name, an explanation, a grid and an estimator.
 
-Images come as flattened rows with pixel values between 0 and 1. Methods of one half differ in one
+Points come as rows, images flattened with pixel values between 0 and 1. Methods of one half differ in one
 thing only: the convex ones in which kernel weights are admitted, the networks in which filters are trained.
 """
 
@@ -22,12 +22,17 @@ MAX_SDP_POINTS = 1200  # some minutes on one processor
 
 
 def image_kernels(X, sample_weight=None, *, image_shape: tuple[int, int]) -> list[Any]:
-    """Twelve hand-made kernels: three polynomial, five Gaussian, four Gaussian on quarters of the image."""
-    return [
+    """Twelve hand-made kernels: three polynomial, five Gaussian, four Gaussian on quarters of the image.
+
+    Points that are no grey images have the first eight.
+    """
+    everywhere = [
         *polynomial(X, sample_weight, degrees=(1, 2, 3)),
         *gaussian(X, sample_weight, factors=(1 / 16, 1 / 4, 1, 4, 16)),
-        *image_patches(X, sample_weight, image_shape=image_shape, grid=2, factors=(1,)),
     ]
+    if len(image_shape) != 2:
+        return everywhere
+    return [*everywhere, *image_patches(X, sample_weight, image_shape=image_shape, grid=2, factors=(1,))]
 
 
 def one_image_kernel(X, sample_weight=None, *, image_shape: tuple[int, int], index: int) -> list[Any]:
@@ -37,7 +42,7 @@ def one_image_kernel(X, sample_weight=None, *, image_shape: tuple[int, int], ind
 
 @dataclass(frozen=True)
 class Method:
-    """One way to classify images.
+    """One way to predict, ready to build.
 
     Parameters
     ----------
@@ -53,7 +58,15 @@ class Method:
     version : int
         Raised when `build` changes what a record would hold, so that no older record is reused.
     max_points : int or None
-        The most points that one fit can do, of a transductive method with the test images among them.
+        The most points that one fit can do, of a transductive method with the test points among them.
+    tasks : tuple of str
+        What it can predict.
+    images : bool
+        Whether it needs grey images.
+    record : mapping
+        What is read from the fitted estimator into ``Record.values``; see `MethodSpec`.
+    identity : dict or None
+        What tells it from others in a cell's fingerprint, beside its grid and version.
     """
 
     info: MethodInfo
@@ -62,6 +75,13 @@ class Method:
     n_folds: int = 0
     version: int = 1
     max_points: int | None = None
+    tasks: tuple[str, ...] = ("classification", "regression")
+    images: bool = False
+    record: Mapping[str, Any] = field(default_factory=dict)
+    identity: dict[str, Any] | None = None
+
+
+CLASSES = ("classification",)
 
 
 def _single(image_shape, seed, *, C, kernel):
@@ -106,7 +126,7 @@ def _features(image_shape, seed, *, C, learning_rate):
 
 def _filters(name: str, label: str, learned: str, description: str, *, bank, trainable) -> Method:
     info = MethodInfo(name, label, "filters", learned, description, {"learning_rate": RATE_GRID})
-    return Method(info, partial(_network, bank=bank, trainable=trainable))
+    return Method(info, partial(_network, bank=bank, trainable=trainable), tasks=CLASSES, images=True)
 
 
 ALL: tuple[Method, ...] = (  # of the contrast, unless others are named
@@ -121,6 +141,8 @@ ALL: tuple[Method, ...] = (  # of the contrast, unless others are named
         ),
         _single,
         n_folds=N_FOLDS,
+        tasks=CLASSES,
+        images=True,
     ),
     Method(
         MethodInfo(
@@ -133,6 +155,7 @@ ALL: tuple[Method, ...] = (  # of the contrast, unless others are named
         ),
         partial(_combined, kernel_set="uniform"),
         n_folds=N_FOLDS,
+        tasks=CLASSES,
     ),
     Method(
         MethodInfo(
@@ -145,6 +168,7 @@ ALL: tuple[Method, ...] = (  # of the contrast, unless others are named
         ),
         partial(_combined, kernel_set="simplex"),
         n_folds=N_FOLDS,
+        tasks=CLASSES,
     ),
     _filters(
         "cnn-random",
@@ -198,6 +222,8 @@ ALL: tuple[Method, ...] = (  # of the contrast, unless others are named
             {"C": (10.0,), "learning_rate": (1e-2,)},
         ),
         _features,
+        tasks=CLASSES,
+        images=True,
     ),
 )
 
@@ -217,6 +243,7 @@ ON_REQUEST: tuple[Method, ...] = (  # only where they are named
         transductive=True,
         n_folds=N_FOLDS,
         max_points=MAX_SDP_POINTS,
+        tasks=CLASSES,
     ),
 )
 

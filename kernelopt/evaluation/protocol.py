@@ -1,4 +1,4 @@
-"""The rules every method plays by: which samples train, which choose, which are kept for the test.
+"""The rules every method plays by: how test points are set apart, and how the rest trains and chooses.
 
 Test labels are not an argument of anything here: choices are made on the training part alone. A transductive method
 is given the inputs of the points it is to label when it is fitted; `transduce` is the only way to them.
@@ -9,33 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold
 
 UNLABELLED = -1  # what marks a point without a label, as in sklearn.semi_supervised
-
-
-def nested_order(y: np.ndarray, seed: int) -> np.ndarray:
-    """Return a random order of the samples whose every beginning has the classes' proportions.
-
-    Training sets of growing size are beginnings of this order, so that they are nested: the step from
-    one size to the next adds samples and changes nothing else.
-
-    Examples
-    --------
-    >>> y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    >>> sorted(y[nested_order(y, seed=1)[:4]].tolist())
-    [0, 0, 1, 1]
-    """
-    rng = np.random.default_rng([seed, 1])
-    position = np.empty(len(y))
-    for label in np.unique(y):
-        members = rng.permutation(np.flatnonzero(y == label))
-        # The j-th of m members stands at (j + u)/m: spread evenly, the class's first place drawn by chance.
-        position[members] = (np.arange(len(members)) + rng.random()) / len(members)
-    return np.argsort(position, kind="stable")
 
 
 def transduce(estimator: Any, X: np.ndarray, y: np.ndarray, X_new: np.ndarray) -> np.ndarray:
@@ -89,38 +68,104 @@ def transduce(estimator: Any, X: np.ndarray, y: np.ndarray, X_new: np.ndarray) -
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a training set is used: a part of it that did not train chooses, then all of it trains.
+    """How points are set apart for the test, and how the training set chooses, before all of it trains.
 
     Parameters
     ----------
+    split : {"official", "random"}, optional
+        Where test points come from: a data set's own test part, or a draw by the cell's seed. Official wherever
+        there is such a part, unless given.
+    test_size : float or int
+        Of a random split: a fraction of the points, or their number.
+    stratify : bool, optional
+        Whether training and test sets have the classes' proportions. Those of an official part do and random ones
+        do not, unless given.
+    folds : int, optional
+        Folds of the cross-validation that chooses; 0 for one hold-out part. Each method's own number (3, or 0 for the
+        library's networks, whose fits are dear), unless given.
     validation_size : float
         Without folds, the part of the training set on which candidates are compared; the rest trains
         them. Either way the chosen candidate is trained again on everything, and ties go to the candidate
         listed first.
+    budget : int, optional
+        The most settings that a method may try, the same for all; a larger grid is an error, or is drawn from.
+    search : {"grid", "random"}
+        Whether all settings are tried, or `budget` of them, drawn by the seed without repetition.
     threads : int
         Threads per cell, for every library.
     """
 
+    split: Literal["official", "random"] | None = None
+    test_size: float | int = 0.2
+    stratify: bool | None = None
+    folds: int | None = None
     validation_size: float = 0.25
+    budget: int | None = None
+    search: Literal["grid", "random"] = "grid"
     threads: int = 1
 
-    def validation_split(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def __post_init__(self):
+        _check(self.split in (None, "official", "random"), "split", "'official' or 'random'", self.split)
+        whole = isinstance(self.test_size, int) and not isinstance(self.test_size, bool)
+        fraction = isinstance(self.test_size, float) and 0 < self.test_size < 1
+        found = self.test_size
+        _check(whole and found > 0 or fraction, "test_size", "a fraction or a positive whole number", found)
+        _check(self.stratify in (None, True, False), "stratify", "true or false", self.stratify)
+        _check(_whole(self.folds, 0) and self.folds != 1, "folds", "0 or at least 2", self.folds)
+        size = self.validation_size
+        _check(isinstance(size, float) and 0 < size < 1, "validation_size", "a fraction", size)
+        _check(_whole(self.budget, 1), "budget", "a positive whole number", self.budget)
+        _check(self.search in ("grid", "random"), "search", "'grid' or 'random'", self.search)
+        _check(self.threads is not None and _whole(self.threads, 1), "threads", "a positive whole number", self.threads)
+        if self.search == "random" and self.budget is None:
+            raise ValueError("protocol: search = 'random' needs a budget, the number of settings to draw")
+
+    def validation_split(self, y: np.ndarray, seed: int, task: str = "classification") -> tuple[np.ndarray, np.ndarray]:
         """Return the indices that train and those that choose, stratified by class.
 
-        Each class keeps at least one sample on the training side, so every class is known.
+        Each class keeps at least one sample on the training side, so every class is known. Of a regression all
+        points count as one class.
         """
         rng = np.random.default_rng([seed, 2])
         chooses = np.zeros(len(y), dtype=bool)
-        for label in np.unique(y):
-            members = rng.permutation(np.flatnonzero(y == label))
+        strata = np.zeros(len(y)) if task == "regression" else y
+        for label in np.unique(strata):
+            members = rng.permutation(np.flatnonzero(strata == label))
             chooses[members[: min(round(self.validation_size * len(members)), len(members) - 1)]] = True
         return np.flatnonzero(~chooses), np.flatnonzero(chooses)
 
-    def splits(self, y: np.ndarray, seed: int, n_folds: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the stratified splits that choose: `n_folds` of cross-validation, or one hold-out for 0."""
+    def splits(
+        self, y: np.ndarray, seed: int, n_folds: int = 0, task: str = "classification"
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the splits that choose: `n_folds` of cross-validation, or one hold-out for 0; stratified by class."""
         if n_folds == 0:
-            return [self.validation_split(y, seed)]
-        return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
+            return [self.validation_split(y, seed, task)]
+        kind = KFold if task == "regression" else StratifiedKFold
+        return list(kind(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
+
+    def settings(self, grid: Mapping[str, Sequence[Any]], seed: int) -> list[dict[str, Any]]:
+        """Return the settings of a grid that are tried: all combinations, or as many as the budget, drawn by the seed.
+
+        Raises
+        ------
+        ValueError
+            The grid is larger than the budget, and is to be tried whole.
+
+        Examples
+        --------
+        >>> len(Protocol(budget=2, search="random").settings({"C": [1, 10, 100]}, seed=0))
+        2
+        """
+        found = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+        if self.budget is None or len(found) <= self.budget:
+            return found
+        if self.search == "grid":
+            raise ValueError(
+                f"the grid over {', '.join(grid)} has {len(found)} settings, the budget is {self.budget}. Make the "
+                f"grid smaller, or the budget larger for every method, or draw from the grid with search = 'random'"
+            )
+        drawn = np.random.default_rng([seed, 3]).choice(len(found), self.budget, replace=False)
+        return [found[i] for i in sorted(drawn)]
 
     def choose(
         self,
@@ -131,15 +176,19 @@ class Protocol:
         seed: int,
         n_folds: int = 0,
         transductive: bool = False,
+        task: str = "classification",
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return the best setting of a grid on the training set, and every setting with its score.
+
+        The score is the mean over the splits of the accuracy, or of minus the mean squared error. A setting that
+        fails says so in its ``error`` and cannot win.
 
         Parameters
         ----------
         make : callable
             ``make(seed, **setting)`` returns an estimator.
         grid : mapping of str to sequence
-            Values of each hyper-parameter; all combinations are tried.
+            Values of each hyper-parameter; all combinations are tried, or `budget` of them.
         X, y : arrays
             The training set.
         seed : int
@@ -148,21 +197,67 @@ class Protocol:
             Folds of cross-validation; 0 for one hold-out part.
         transductive : bool
             Whether the inputs of the part that chooses are given to ``fit``, unlabelled. Test inputs never are.
+        task : {"classification", "regression"}
+            What the score is.
+
+        Raises
+        ------
+        Exception
+            The first setting's error, where every setting failed.
         """
-        settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+        settings = self.settings(grid, seed)
         if len(settings) == 1:
             return settings[0], []
-        splits = self.splits(y, seed, n_folds)
+        splits = self.splits(y, seed, n_folds, task)
         candidates: list[dict[str, Any]] = []
+        errors: list[Exception] = []
         for setting in settings:
-            scores = [_score(make(seed, **setting), X[i], y[i], X[j], y[j], transductive) for i, j in splits]
-            candidates.append({"params": setting, "score": float(np.mean(scores))})
-        best = max(candidates, key=lambda candidate: candidate["score"])
-        return best["params"], candidates
+            try:
+                scores = [score(make(seed, **setting), X[i], y[i], X[j], y[j], transductive, task) for i, j in splits]
+            except MemoryError:
+                raise  # the limit is the cell's, not the setting's
+            except Exception as error:
+                errors.append(error)
+                candidates.append({"params": setting, "score": None, "error": f"{type(error).__name__}: {error}"})
+            else:
+                candidates.append({"params": setting, "score": float(np.mean(scores))})
+        scored = [candidate for candidate in candidates if candidate["score"] is not None]
+        if not scored:
+            raise errors[0]
+        return max(scored, key=lambda candidate: candidate["score"])["params"], candidates
 
 
-def _score(estimator: Any, X: np.ndarray, y: np.ndarray, X_held: np.ndarray, y_held: np.ndarray, transductive: bool):
-    """Return the accuracy on held-out training points, whose labels are looked at after the fit only."""
+def score(
+    estimator: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    X_held: np.ndarray,
+    y_held: np.ndarray,
+    transductive: bool = False,
+    task: str = "classification",
+) -> float:
+    """Return the score on held-out training points, whose labels are looked at after the fit only."""
     if transductive:
         return float(np.mean(transduce(estimator, X, y, X_held) == y_held))
-    return estimator.fit(X, y).score(X_held, y_held)
+    predicted = np.asarray(fitted(estimator, X, y).predict(X_held))
+    if predicted.shape != y_held.shape:
+        raise ValueError(f"predict returned shape {predicted.shape} for {len(y_held)} points")
+    value = np.mean(predicted == y_held) if task == "classification" else -np.mean((predicted - y_held) ** 2)
+    if not np.isfinite(value):
+        raise ValueError("the predictions are not finite")
+    return float(value)
+
+
+def fitted(estimator: Any, X: np.ndarray, y: np.ndarray) -> Any:
+    """Return the estimator, fitted; also one whose ``fit`` returns nothing."""
+    returned = estimator.fit(X, y)
+    return estimator if returned is None else returned
+
+
+def _whole(value: Any, least: int) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= least)
+
+
+def _check(holds: bool, name: str, expected: str, found: Any) -> None:
+    if not holds:
+        raise ValueError(f"protocol: {name} must be {expected}, found {found!r}")

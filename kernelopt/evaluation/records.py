@@ -19,14 +19,15 @@ class Record:
     status : {"ok", "failed"}
         A failed cell carries its `error`, whether it is transductive, and nothing else.
     accuracy : float
-        Fraction of the test images classified correctly.
+        Fraction of the test points classified correctly; NaN for a regression.
     correct : list of int
-        0 or 1 per test image, in the test set's order (the same for every cell of a data set),
-        so that methods are compared image by image.
+        0 or 1 per test point, in the test set's order (the same for every cell of a data set and seed, and of every
+        seed where the test part is official), so that methods are compared point by point.
     chosen : dict
         The hyper-parameters chosen on the training part.
     candidates : list of dict
-        Every setting tried, ``{"params": ..., "score": ...}``, with its validation accuracy.
+        Every setting tried, ``{"params": ..., "score": ...}``, with its validation accuracy or minus its mean squared
+        error; one that failed has None and an ``error``. Empty where there was nothing to choose.
     weights : dict of str to float, or None
         Kernel name to weight, for methods that combine kernels; the weights add up to one, and are of either sign
         where the kernel comes from the semidefinite cone.
@@ -45,6 +46,24 @@ class Record:
     transductive : bool
         Whether the inputs (never the labels) of the test images were given to the fit. Such a record is not compared
         with one whose method had to do without them. Records stored before there was this field are not.
+    task : {"classification", "regression"}
+        What was predicted.
+    metrics : dict of str to float
+        Test metrics, as `kernelopt.evaluation.metrics.measure` makes them.
+    errors : list of float
+        Of a regression, the squared error of each test point, in the order of `correct`.
+    values : dict of str to float
+        Numbers that the study asked the fitted estimator for (`MethodSpec.record`).
+    n_train, n_test : int
+        Points that trained and points that were predicted; 0 where not recorded.
+    split : str
+        Where the test points come from: "official" or "random".
+    n_settings : int
+        Settings that were tried; 0 where not recorded.
+    budget : int or None
+        The most that could be tried, by the study's rules.
+
+    Records stored before there was one of the last nine fields have its default.
     """
 
     dataset: str
@@ -65,6 +84,15 @@ class Record:
     cost: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     transductive: bool = False
+    task: Literal["classification", "regression"] = "classification"
+    metrics: dict[str, float] = field(default_factory=dict)
+    errors: list[float] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
+    n_train: int = 0
+    n_test: int = 0
+    split: str = "official"
+    n_settings: int = 0
+    budget: int | None = None
 
     @property
     def key(self) -> tuple[str, str, int, int]:

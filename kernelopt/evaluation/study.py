@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
+
+from kernelopt.evaluation.protocol import Protocol
+
+Half = Literal["convex", "filters", "bridge"]
+SCALES = ("none", "bytes", "standardize", "range", "unit")
+TASKS = ("classification", "regression")
+RESERVED = ("seed", "threads", "image_shape")  # placeholders that every method has
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class MethodInfo:
 
     name: str
     label: str
-    half: Literal["convex", "filters", "bridge"]
+    half: Half
     learned: str
     description: str
     grid: Mapping[str, Any]
@@ -55,38 +63,268 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class DataSpec:
+    """A data set of a study.
+
+    Parameters
+    ----------
+    name : str
+        What records call it: a name of `kernelopt.datasets`, or any other with `source` or `loader`.
+    source : str, optional
+        The name in `kernelopt.datasets`, where it is another: so that one data set may enter twice.
+    loader : str or callable, optional
+        ``"module:function"``, or the function: it returns a `kernelopt.datasets.Dataset`, ``(X, y)``, or ``(X, y,
+        X_test, y_test)`` with an official test part. It is called in every process, and has to return the same.
+    task : {"classification", "regression"}, optional
+        What `y` is; of data from a loader, regression where y holds floating-point numbers, unless given.
+    scale : {"none", "bytes", "standardize", "range", "unit"}, optional
+        What is done to X: nothing; division by 255; each column to mean 0 and variance 1 on the training part of the
+        cell; each column to [0, 1] there; each row to Euclidean norm 1. "bytes" for pixels stored as bytes and "none"
+        for all else, unless given.
+    missing : {"error", "drop"}
+        What becomes of rows with a missing cell.
+    sizes : tuple of int
+        Training set sizes for this data set, where they differ from the study's.
+    values : mapping
+        Numbers that go with this data set: ``"$sigma"`` in a method stands for ``values["sigma"]``.
+    """
+
+    name: str
+    source: str | None = None
+    loader: str | Callable[[], Any] | None = None
+    task: Literal["classification", "regression"] | None = None
+    scale: str | None = None
+    missing: Literal["error", "drop"] = "error"
+    sizes: tuple[int, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        where = f"data {self.name!r}"
+        _text(self.name, "the name of a data set")
+        if self.source is not None and self.loader is not None:
+            raise ValueError(f"{where} has both source and loader; give one")
+        _one_of(self.scale, (None, *SCALES), f"scale of {where}")
+        _one_of(self.task, (None, *TASKS), f"task of {where}")
+        _one_of(self.missing, ("error", "drop"), f"missing of {where}")
+        object.__setattr__(self, "sizes", whole_numbers(self.sizes, f"sizes of {where}", least=1))
+        taken = sorted(set(self.values) & set(RESERVED))
+        if taken:
+            raise ValueError(f"values of {where} may not be called {', '.join(taken)}: every method has those")
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """A method of a study: one of the library's own, or any estimator with ``fit`` and ``predict``.
+
+    Parameters
+    ----------
+    name : str
+        What records call it.
+    method : str, optional
+        A method of `kernelopt.evaluation.methods`, or ``"representation:combiner"`` of `kernelopt.evaluation.grid`;
+        `name`, unless this or `estimator` is given.
+    estimator : str, class, instance or callable, optional
+        ``"module:Class"``, the class, an unfitted estimator, or a function that returns one.
+    label, half, learned, description : str
+        As in `MethodInfo`.
+    transductive : bool
+        Whether the inputs (never the labels) of the points to predict are given to ``fit``, marked by -1.
+    params : mapping
+        Parameters that stay, of `estimator`, or of the method's own grid. Tables are built as in
+        `kernelopt.evaluation.specs.build`, and ``"$name"`` is replaced.
+    grid : mapping of str to list
+        Parameters that are chosen on the training part.
+    record : mapping of str to str or callable
+        Numbers read from the fitted estimator into ``Record.values``: a path of attributes and indices
+        (``"certificate_.primal"``, ``"weights_.0"``), or ``"module:function"`` of the estimator.
+    """
+
+    name: str
+    method: str | None = None
+    estimator: Any = None
+    label: str = ""
+    half: Half = "convex"
+    learned: str = ""
+    description: str = ""
+    transductive: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        where = f"method {self.name!r}"
+        _text(self.name, "the name of a method")
+        if self.method is not None and self.estimator is not None:
+            raise ValueError(f"{where} has both method and estimator; give one")
+        if self.method is None and self.estimator is None:
+            object.__setattr__(self, "method", self.name)
+        _one_of(self.half, ("convex", "filters", "bridge"), f"half of {where}")
+        if not isinstance(self.transductive, bool):
+            raise ValueError(f"transductive of {where} must be true or false, found {self.transductive!r}")
+        for name, values in self.grid.items():
+            if isinstance(values, str | Mapping) or not hasattr(values, "__len__") or not len(values):
+                raise ValueError(f"grid.{name} of {where} must be a list of values, found {values!r}")
+        both = sorted(set(self.params) & set(self.grid))
+        if both:
+            raise ValueError(f"{', '.join(both)} of {where} is both in params and in grid")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one cell may use: past it, its process is killed and the cell recorded as failed.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        Of wall time.
+    memory_mb : float, optional
+        Of memory that is its own (not shared, not a file's), in 10⁶ bytes.
+    """
+
+    seconds: float | None = None
+    memory_mb: float | None = None
+
+    def __post_init__(self):
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None and not (_number(value) and value > 0):
+                raise ValueError(f"limits: {item.name} must be a positive number, found {value!r}")
+
+
+@dataclass(frozen=True)
 class Study:
     """Data sets × methods × sizes × seeds under one protocol.
 
     Parameters
     ----------
-    datasets, methods : tuple of str
-        Names.
-    sizes, seeds : tuple of int
-        Training set sizes; seeds of the splits, which all methods share.
+    data : sequence of DataSpec or str
+        Data sets; a name alone stands for one of `kernelopt.datasets` as it is.
+    methods : sequence of MethodSpec or str
+        Methods; a name alone stands for one of the library's.
+    sizes : sequence of int
+        Training set sizes; the whole training part, where there are none.
+    seeds : int or sequence of int
+        How many seeds, or which: of the splits, which all methods share, and of the methods.
+    name, question : str
+        What it is called, and what it asks.
+    protocol : Protocol
+        The rules.
+    limits : Limits
+        What a cell may use.
+
+    Examples
+    --------
+    >>> study = Study(["sonar"], [MethodSpec("svm", estimator="sklearn.svm:SVC", grid={"C": [1, 10]})], seeds=3)
+    >>> [cell.label for cell in study.cells({"sonar": 166})][:2]
+    ['sonar · svm · n=166 · seed 0', 'sonar · svm · n=166 · seed 1']
+    >>> Study.from_toml('''
+    ... seeds = [7]
+    ... [[data]]
+    ... name = "sonar"
+    ... [[methods]]
+    ... name = "svm"
+    ... estimator = "sklearn.svm:SVC"
+    ... grid = { C = [1, 10] }
+    ... ''').methods == study.methods
+    True
     """
 
-    datasets: tuple[str, ...]
-    methods: tuple[str, ...]
-    sizes: tuple[int, ...]
-    seeds: tuple[int, ...]
+    data: tuple[DataSpec, ...]
+    methods: tuple[MethodSpec, ...]
+    sizes: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    name: str = ""
+    question: str = ""
+    protocol: Protocol = field(default_factory=Protocol)
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self):
-        for name in ("datasets", "methods", "sizes", "seeds"):
-            values = getattr(self, name)
-            if not values:
+        for name, kind in (("data", DataSpec), ("methods", MethodSpec)):
+            given = getattr(self, name)
+            given = (given,) if isinstance(given, str | kind) else tuple(given)
+            items = tuple(kind(item) if isinstance(item, str) else item for item in given)
+            wrong = [item for item in items if not isinstance(item, kind)]
+            if wrong:
+                raise ValueError(f"{name} must hold names or {kind.__name__}, found {wrong[0]!r}")
+            if not items:
                 raise ValueError(f"{name} is empty; a study needs at least one")
-            if len(set(values)) != len(values):
-                raise ValueError(f"{name} holds something twice: {values}")
-        if min(self.sizes) < 1 or min(self.seeds) < 0:
-            raise ValueError(f"sizes must be positive and seeds nonnegative, found {self.sizes} and {self.seeds}")
+            _distinct([item.name for item in items], name)
+            object.__setattr__(self, name, items)
+        seeds: Any = self.seeds
+        seeds = range(seeds) if _number(seeds, int) else seeds
+        object.__setattr__(self, "seeds", whole_numbers(seeds, "seeds", least=0))
+        object.__setattr__(self, "sizes", whole_numbers(self.sizes, "sizes", least=1))
+        if not self.seeds:
+            raise ValueError("seeds is empty; a study needs at least one")
 
-    def cells(self) -> list[Cell]:
-        """Return all cells, seed by seed and small before large, so that every method shows early."""
+    def cells(self, whole: Mapping[str, int] | None = None) -> list[Cell]:
+        """Return all cells, seed by seed and small before large, so that every method shows early.
+
+        Parameters
+        ----------
+        whole : mapping of str to int, optional
+            Size of each data set's training part, for those without sizes.
+        """
         return [
-            Cell(dataset, method, size, seed)
+            Cell(data.name, method.name, size, seed)
             for seed in self.seeds
-            for dataset in self.datasets
-            for size in sorted(self.sizes)
+            for data in self.data
+            for size in sorted(data.sizes or self.sizes) or [(whole or {})[data.name]]
             for method in self.methods
         ]
+
+    @classmethod
+    def from_toml(cls, source: str | Path) -> Study:
+        """Return the study that a TOML file describes, or a text of more than one line; unknown keys are errors."""
+        from kernelopt.evaluation.study_file import read
+
+        return read(source)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Study:
+        """Return the study that `to_dict`, or a TOML file, describes."""
+        from kernelopt.evaluation.study_file import from_dict
+
+        return from_dict(values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the study as plain values, in the words of the TOML file; what is as it is by default is left out."""
+        from kernelopt.evaluation.study_file import to_dict
+
+        return to_dict(self)
+
+
+def whole_numbers(values: Any, what: str, least: int) -> tuple[int, ...]:
+    """Return distinct whole numbers as a tuple; refuse anything else."""
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise ValueError(f"{what} must be a list of whole numbers, found {values!r}")
+    values = tuple(values)
+    wrong = [value for value in values if not _number(value, int) or value < least]
+    if wrong:
+        bound = "positive" if least else "nonnegative"
+        raise ValueError(f"{what} must be {bound} whole numbers, found {wrong[0]!r}")
+    _distinct(values, what)
+    return tuple(map(int, values))
+
+
+def _number(value: Any, kind: type | tuple[type, ...] = (int, float)) -> bool:
+    import numpy as np
+
+    wide = (np.integer, kind) if kind is int else (np.integer, np.floating, int, float)
+    return isinstance(value, wide) and not isinstance(value, bool)
+
+
+def _distinct(values, what: str) -> None:
+    if len(set(values)) != len(values):
+        raise ValueError(f"{what} holds something twice: {', '.join(map(str, values))}")
+
+
+def _text(value: Any, what: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{what} must be a text, found {value!r}")
+
+
+def _one_of(value: Any, allowed: tuple, what: str) -> None:
+    if value not in allowed:
+        words = ", ".join(repr(word) for word in allowed if word is not None)
+        raise ValueError(f"{what} must be one of {words}, found {value!r}")

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelopt import datasets
-from kernelopt.evaluation import methods, runner
-from kernelopt.evaluation.protocol import Protocol, nested_order
+from kernelopt.evaluation import methods
+from kernelopt.evaluation.protocol import Protocol
+from kernelopt.evaluation.splits import nested_order, rows
 from kernelopt.evaluation.study import Cell, Study
+from tests.evaluation.jobs import run_here
 
 
 @settings(max_examples=40, deadline=None)
@@ -42,7 +44,7 @@ def test_the_hold_out_part_is_stratified_and_leaves_every_class(counts, seed):
 
 
 class Guess:
-    """An estimator whose validation score is a function of its setting."""
+    """An estimator whose validation score, where every label is 1, is a function of its setting."""
 
     fitted = []
 
@@ -51,15 +53,17 @@ class Guess:
 
     def fit(self, X, y):
         Guess.fitted.append((self.value, len(y)))
-        return self
 
-    def score(self, X, y):
+    def share(self, X):
         return {1: 0.5, 2: 0.9, 3: 0.9}[self.value]
+
+    def predict(self, X):
+        return (np.arange(len(X)) < round(self.share(X) * len(X))).astype(int)
 
 
 def test_choice_takes_the_best_and_ties_go_to_the_first():
     Guess.fitted = []
-    y = np.repeat([0, 1], 20)
+    y = np.ones(40, dtype=int)
     chosen, candidates = Protocol().choose(lambda seed, value: Guess(value), {"value": (1, 2, 3)}, np.eye(40), y, 0)
     assert chosen == {"value": 2} and [c["score"] for c in candidates] == [0.5, 0.9, 0.9]
     assert Guess.fitted == [(1, 30), (2, 30), (3, 30)]
@@ -72,12 +76,13 @@ def test_cross_validation_visits_every_sample_once_and_averages():
     assert all(not set(i) & set(j) and (y[j] == 0).sum() == 5 for i, j in splits)
 
     class Counts(Guess):
-        def score(self, X, y):
+        def share(self, X):
             return {1: 0.5, 2: float(X[0, 0])}[self.value]  # a lucky fold must not decide alone
 
-    X = np.zeros((40, 1))
+    X, ones = np.zeros((40, 1)), np.ones(40, dtype=int)
+    splits = Protocol().splits(ones, 0, n_folds=4)
     X[splits[0][1][0]] = 1.0
-    chosen, candidates = Protocol().choose(lambda seed, value: Counts(value), {"value": (1, 2)}, X, y, 0, n_folds=4)
+    chosen, candidates = Protocol().choose(lambda seed, value: Counts(value), {"value": (1, 2)}, X, ones, 0, n_folds=4)
     assert chosen == {"value": 1} and [c["score"] for c in candidates] == [0.5, 0.25]
 
 
@@ -110,9 +115,7 @@ def test_test_data_choose_nothing(monkeypatch, method, spoil):
     }
     cell = Cell("mnist-small", method, 40, 0)
     monkeypatch.setitem(methods.BY_NAME, method, quick(methods.BY_NAME[method]))
-    _, honest = runner.run_cell(cell, None, Protocol())
-    monkeypatch.setattr(runner, "load", lambda *args, **kwargs: replace(real, **changes[spoil]))
-    _, spoiled = runner.run_cell(cell, None, Protocol())
+    honest, spoiled = run_here(cell, real), run_here(cell, replace(real, **changes[spoil]))
     assert honest.status == spoiled.status == "ok", (honest.error, spoiled.error)
     assert honest.accuracy != spoiled.accuracy
     for name in ("chosen", "candidates", "weights", "certificate", "gradient_norm", "history", "filters"):
@@ -127,7 +130,7 @@ def quick(method):
 
 def test_training_never_receives_test_images(monkeypatch):
     real = datasets.load("mnist-small")
-    test_rows = {row.tobytes() for row in runner.rows(real.X_test)}
+    test_rows = {row.tobytes() for row in rows(real.X_test)}
     from kernelopt import MKLClassifier
 
     fit, seen = MKLClassifier.fit, []
@@ -137,8 +140,9 @@ def test_training_never_receives_test_images(monkeypatch):
         return fit(self, X, y, sample_weight)
 
     monkeypatch.setattr(MKLClassifier, "fit", spying)
-    runner.run_cell(Cell("mnist-small", "learned-kernel", 40, 0), None, Protocol())
-    assert len(seen) == 3 * 3 + 1 and not any(rows & test_rows for rows in seen)
+    assert run_here(Cell("mnist-small", "learned-kernel", 40, 0)).status == "ok"
+    probabilities = 4  # as many folds as the rarest class has points
+    assert len(seen) == 3 * 3 + 1 + probabilities and not any(given & test_rows for given in seen)
 
 
 def test_no_method_of_the_contrast_is_transductive():
@@ -164,7 +168,7 @@ def test_network_versions_differ_in_filters_and_switch_alone():
 
 
 def test_frozen_and_learned_networks_start_from_the_same_filters():
-    X = runner.rows(datasets.load("mnist-small").X[:60])
+    X = rows(datasets.load("mnist-small").X[:60])
     y = datasets.load("mnist-small").y[:60] % 2
     starts = {}
     for name in ("cnn-random", "cnn-learned"):
@@ -178,14 +182,15 @@ def test_frozen_and_learned_networks_start_from_the_same_filters():
 @pytest.mark.parametrize(
     "bad, message",
     [
-        (dict(sizes=()), "sizes is empty"),
+        (dict(data=()), "data is empty"),
+        (dict(methods=("b", "b")), "methods holds something twice"),
         (dict(seeds=(1, 1)), "seeds holds something twice"),
         (dict(sizes=(0,)), "positive"),
     ],
 )
 def test_bad_studies_are_refused(bad, message):
     with pytest.raises(ValueError, match=message):
-        Study(**{"datasets": ("a",), "methods": ("b",), "sizes": (10,), "seeds": (0,), **bad})
+        Study(**{"data": ("a",), "methods": ("b",), "sizes": (10,), "seeds": (0,), **bad})
 
 
 def test_cells_go_seed_by_seed_and_small_first():

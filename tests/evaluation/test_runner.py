@@ -17,10 +17,13 @@ import kernelopt
 from kernelopt._contrast import COLUMNS, table
 from kernelopt.cli import main
 from kernelopt.evaluation import methods, runner
+from kernelopt.evaluation.cell import fingerprint
 from kernelopt.evaluation.protocol import Protocol
 from kernelopt.evaluation.records import Record
+from kernelopt.evaluation.remaining import Remaining
 from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import Cell, Study
+from tests.evaluation.jobs import make_job
 
 SMALL = dict(data="mnist-small", sizes=(40, 80), seeds=2, methods=("uniform-kernel", "learned-kernel"))
 COST = COLUMNS[9:13]
@@ -66,7 +69,7 @@ def test_more_seeds_reuse_what_is_there(finished, monkeypatch):
     records, store = finished
     done = []
     run_cell = runner.run_cell
-    monkeypatch.setattr(runner, "run_cell", lambda *args: done.append(args[0]) or run_cell(*args))
+    monkeypatch.setattr(runner, "run_cell", lambda job: done.append(job.cell) or run_cell(job))
     more = kernelopt.contrast(**{**SMALL, "seeds": 3}, store=store, n_jobs=1, progress=quiet)
     assert len(done) == 4 and {cell.seed for cell in done} == {2}
     assert [r for r in more if r.seed < 2] == records
@@ -75,16 +78,16 @@ def test_more_seeds_reuse_what_is_there(finished, monkeypatch):
 def test_another_protocol_grid_or_data_is_another_cell(finished, monkeypatch):
     dataset = kernelopt.datasets.load("mnist-small")
     cell = Cell("mnist-small", "learned-kernel", 40, 0)
-    base = runner.fingerprint(cell, dataset, Protocol())
-    assert base == runner.fingerprint(cell, dataset, Protocol())
+    base = fingerprint(make_job(cell), dataset)
+    assert base == fingerprint(make_job(cell), dataset)
     others = [
-        runner.fingerprint(cell, dataset, Protocol(validation_size=0.5)),
-        runner.fingerprint(cell, replace(dataset, sha256="other"), Protocol()),
-        runner.fingerprint(replace(cell, seed=1), dataset, Protocol()),
+        fingerprint(make_job(cell, protocol=Protocol(validation_size=0.5)), dataset),
+        fingerprint(make_job(cell), replace(dataset, sha256="other")),
+        fingerprint(make_job(replace(cell, seed=1)), dataset),
     ]
     method = methods.BY_NAME["learned-kernel"]
     monkeypatch.setitem(methods.BY_NAME, "learned-kernel", replace(method, version=method.version + 1))
-    others.append(runner.fingerprint(cell, dataset, Protocol()))
+    others.append(fingerprint(make_job(cell), dataset))
     assert len({base, *others}) == 5
 
 
@@ -185,11 +188,11 @@ def test_a_failed_cell_is_recorded_tried_again_and_stops_nothing(tmp_path, monke
 def test_interrupt_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
     run_cell, done = runner.run_cell, []
 
-    def interrupted(*args):
+    def interrupted(job):
         if len(done) == 2:
             raise KeyboardInterrupt
-        done.append(args[0])
-        return run_cell(*args)
+        done.append(job.cell)
+        return run_cell(job)
 
     monkeypatch.setattr(runner, "run_cell", interrupted)
     words = [
@@ -306,7 +309,7 @@ def test_data_lists_every_set(capsys):
 
 def test_remaining_time_counts_down():
     cells = Study(("d",), ("a",), (10, 20), (0, 1)).cells()
-    clock = runner.Remaining(cells, 1)
+    clock = Remaining(cells, 1)
     texts = [clock.after(c, Record(*(c.dataset, c.method, c.size, c.seed), cost={"fit_seconds": 10.0})) for c in cells]
     assert texts[-1] == "about 0 s left" and texts[1] == "about 20 s left"
 

@@ -16,11 +16,15 @@ from sklearn.semi_supervised import LabelSpreading
 import kernelopt
 from kernelopt import SDPKernelClassifier, _contrast, datasets
 from kernelopt.cli import main
-from kernelopt.evaluation import methods, runner
-from kernelopt.evaluation.protocol import Protocol, nested_order, transduce
+from kernelopt.evaluation import data as reading
+from kernelopt.evaluation import methods, plan
+from kernelopt.evaluation.cell import fingerprint
+from kernelopt.evaluation.protocol import Protocol, transduce
 from kernelopt.evaluation.records import Record
+from kernelopt.evaluation.splits import nested_order, rows
 from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import Cell, MethodInfo, Study
+from tests.evaluation.jobs import make_job, run_here
 
 FITTED = ("chosen", "candidates", "weights", "certificate", "gradient_norm", "history", "filters")
 SIZE, IMAGES = 40, 60
@@ -56,15 +60,14 @@ def declare(monkeypatch, build, grid, *, transductive, n_folds=0):
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run():
     """Run a cell on data with some arrays changed; with few test images, so that it is quick."""
     real = datasets.load("mnist-small")
     small = replace(real, X_test=real.X_test[:IMAGES], y_test=real.y_test[:IMAGES])
 
     def run(method, **changes):
         Nearest.seen = []
-        monkeypatch.setattr(runner, "load", lambda *args, **kwargs: replace(small, **changes))
-        _, record = runner.run_cell(Cell("mnist-small", method, SIZE, 0), None, Protocol())
+        record = run_here(Cell("mnist-small", method, SIZE, 0), replace(small, **changes))
         assert record.status == "ok", record.error
         return record
 
@@ -121,7 +124,7 @@ def test_test_inputs_reach_the_fit_of_a_transductive_method_alone(run, monkeypat
         transductive=transductive,
         n_folds=n_folds,
     )
-    tests = runner.rows(run.data.X_test)
+    tests = rows(run.data.X_test)
     poison = np.random.default_rng(1).integers(0, 255, run.data.X_test.shape).astype(np.uint8)
     honest, seen = run("probe"), Nearest.seen
     spoiled, seen_spoiled = run("probe", X_test=poison), Nearest.seen
@@ -137,7 +140,7 @@ def test_test_inputs_reach_the_fit_of_a_transductive_method_alone(run, monkeypat
     np.testing.assert_array_equal(X[:SIZE], Z[:SIZE])
     if transductive:
         np.testing.assert_array_equal(X[SIZE:], tests)
-        np.testing.assert_array_equal(Z[SIZE:], runner.rows(poison))
+        np.testing.assert_array_equal(Z[SIZE:], rows(poison))
         assert (y[SIZE:] == -1).all() and (y[:SIZE] >= 0).all() and len(y) == SIZE + IMAGES
         assert honest.weights["sum of all inputs"] != spoiled.weights["sum of all inputs"]
     else:
@@ -169,7 +172,7 @@ def test_a_cell_is_what_the_estimator_says_of_training_and_test_images_together(
 def test_held_out_parts_of_the_training_set_stand_in_for_the_test_images():
     """Scores against scikit-learn's own transductive estimator and splitter, fold by fold."""
     data = datasets.load("mnist-small")
-    X, y = runner.rows(data.X[:90]), data.y[:90] % 3
+    X, y = rows(data.X[:90]), data.y[:90] % 3
     grid = {"gamma": (0.01, 0.1, 1.0)}
     chosen, candidates = Protocol().choose(
         lambda seed, gamma: LabelSpreading(gamma=gamma), grid, X, y, 4, n_folds=3, transductive=True
@@ -213,7 +216,7 @@ def test_labels_of_an_unsigned_type_are_not_wrapped_around():
 
 def test_failed_cells_are_marked_too(monkeypatch):
     declare(monkeypatch, lambda shape, seed: 1 / 0, {}, transductive=True)
-    _, record = runner.run_cell(Cell("mnist-small", "probe", SIZE, 0), None, Protocol())
+    record = run_here(Cell("mnist-small", "probe", SIZE, 0))
     assert record.status == "failed" and record.transductive
 
 
@@ -241,9 +244,9 @@ def test_records_of_inductive_methods_are_found_again(monkeypatch):
         "kernelopt": kernelopt.__version__,
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    assert runner.fingerprint(cell, data, Protocol()) == digest
+    assert fingerprint(make_job(cell), data) == digest
     monkeypatch.setitem(methods.BY_NAME, "learned-kernel", replace(method, transductive=True))
-    assert runner.fingerprint(cell, data, Protocol()) != digest
+    assert fingerprint(make_job(cell), data) != digest
 
 
 def test_the_table_marks_them():
@@ -259,8 +262,8 @@ def test_the_default_study_has_none_and_every_one_is_there_by_name(monkeypatch, 
     studies = []
     monkeypatch.setattr(_contrast, "run", lambda study, *args, **kwargs: studies.append(study) or [])
     kernelopt.contrast(store=tmp_path / "r.sqlite")
-    assert studies[0].methods == tuple(method.info.name for method in methods.ALL)
-    assert not {method.info.name for method in methods.ON_REQUEST} & set(studies[0].methods)
+    assert [m.name for m in studies[0].methods] == [method.info.name for method in methods.ALL]
+    assert not {method.info.name for method in methods.ON_REQUEST} & {m.name for m in studies[0].methods}
     assert [m.info.name for m in methods.BY_NAME.values() if m.transductive] == ["sdp-kernel"]
     names = [method.info.name for method in methods.ON_REQUEST]
     assert methods.find(names) == list(methods.ON_REQUEST)
@@ -273,7 +276,7 @@ def test_a_study_with_one_runs_from_the_command_line(quick, monkeypatch, tmp_pat
     """A page and a table that mark it, and no difference between the two kinds."""
     real = datasets.load("mnist-small")
     small = replace(real, X_test=real.X_test[:IMAGES], y_test=real.y_test[:IMAGES])
-    monkeypatch.setattr(runner, "load", lambda *args, **kwargs: small)
+    monkeypatch.setattr(reading, "load", lambda *args, **kwargs: small)
     page = tmp_path / "report.html"
     words = ["--data", "mnist-small", "--sizes", "40", "--seeds", "1", "--jobs", "1", "-o", str(page)]
     assert main(["contrast", *words, "--methods", "sdp-kernel", "uniform-kernel"]) == 0
@@ -290,15 +293,18 @@ def test_the_rules_speak_of_transduction_only_where_there_is_some():
     assert text.startswith("Semidefinite kernel: fitted on the training images and the test images")
 
 
-def test_sizes_that_the_semidefinite_program_cannot_do_are_refused_before_anything_runs(tmp_path, capsys):
+def test_sizes_that_the_semidefinite_program_cannot_do_are_refused_before_anything_runs(tmp_path, capsys, monkeypatch):
     data = datasets.load("mnist-small")
     study = Study(("mnist-small",), ("learned-kernel", "sdp-kernel"), (40, 200), (0,))
-    runner.check_fits(data, study)
+    assert len(plan.make_plan(study).jobs) == 4
     with pytest.raises(ValueError, match=r"at most 1200, but size 201 .* make 1201. Use sizes up to 200, or leave"):
-        runner.check_fits(data, replace(study, sizes=(40, 201)))
-    runner.check_fits(data, replace(study, sizes=(2000,), methods=("learned-kernel",)))
-    crowded = replace(data, X_test=np.concatenate([data.X_test, data.X_test]))
-    with pytest.raises(ValueError, match="2000 test images .* Use data with fewer test images, or leave"):
-        runner.check_fits(crowded, replace(study, sizes=(40,)))
+        plan.make_plan(replace(study, sizes=(40, 201)))
+    plan.make_plan(replace(study, sizes=(2000,), methods=("learned-kernel",)))
     assert main(["contrast", "--methods", "sdp-kernel", "-o", str(tmp_path / "r.html")]) == 1
     assert "'sdp-kernel'" in capsys.readouterr().err and not (tmp_path / "r.html").exists()
+    crowded = replace(
+        data, X_test=np.concatenate([data.X_test, data.X_test]), y_test=np.concatenate([data.y_test, data.y_test])
+    )
+    monkeypatch.setattr(reading, "load", lambda *args, **kwargs: crowded)
+    with pytest.raises(ValueError, match="2000 test images .* Use data with fewer test images, or leave"):
+        plan.make_plan(replace(study, sizes=(40,)))
