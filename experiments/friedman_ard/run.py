@@ -31,9 +31,12 @@ RIDGE = {
     "kernelridge__gamma": [0.002, 0.005, 0.01, 0.02, 0.05],
     "kernelridge__alpha": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
 }
+OPTIONS = {"tol": 1e-2, "random_state": 0}
 METHODS = {
-    "continuous ARD": lambda: ContinuousKernelRegressor("ard", lam="holdout", refit="gcv", tol=1e-2, random_state=0),
-    "continuous ARD, lam=8": lambda: ContinuousKernelRegressor("ard", lam=8.0, refit="gcv", tol=1e-2),
+    "continuous ARD, evidence": lambda: ContinuousKernelRegressor("ard", lam="holdout", refit="evidence", **OPTIONS),
+    "continuous ARD, lam=8, evidence": lambda: ContinuousKernelRegressor("ard", lam=8.0, refit="evidence", **OPTIONS),
+    "continuous ARD": lambda: ContinuousKernelRegressor("ard", lam="holdout", refit="gcv", **OPTIONS),
+    "continuous ARD, lam=8": lambda: ContinuousKernelRegressor("ard", lam=8.0, refit="gcv", **OPTIONS),
     "every bandwidth": lambda: ContinuousKernelRegressor(lam="holdout", refit="gcv", random_state=0),
     "per_feature dictionary": lambda: MKLRegressorCV("per_feature", lams=[1.0, 0.3, 0.1, 0.03], cv=5),
     "isotropic ridge": lambda: GridSearchCV(make_pipeline(StandardScaler(), KernelRidge(kernel="rbf")), RIDGE),

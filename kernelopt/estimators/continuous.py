@@ -24,10 +24,11 @@ from kernelopt.convex.solvers import ColumnGeneration
 from kernelopt.estimators.base import Task
 from kernelopt.estimators.choices import make_criterion
 from kernelopt.estimators.continuous_base import ContinuousMachine
+from kernelopt.estimators.evidence import Evidence
 from kernelopt.estimators.folds import weights_only
 from kernelopt.estimators.mkl import MKLClassifier, _for_labels
 from kernelopt.estimators.regression import MKLRegressor, _for_values
-from kernelopt.estimators.ridge import Ridge, gcv_ridge
+from kernelopt.estimators.ridge import Ridge, gcv_ridge, ridge_machine
 from kernelopt.kernels.continuous import Family
 
 LAMS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5)  # that a holdout chooses from, the smoothest kernel first
@@ -156,6 +157,10 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
     **Two ridges.** A kernel with many parameters is best learned at a large `lam`, which keeps kernels out that fit
     noise, and the machine then wants a small one. ``lam="holdout"`` chooses the first on a quarter of the samples that
     is held out, and ``refit="gcv"`` keeps the kernel and chooses the second by generalised cross-validation.
+    ``refit="evidence"`` goes on from there: the atoms, their weights and the ridge climb the restricted marginal
+    likelihood of a Gaussian process to its next local maximum, with as many atoms, and with the parameters that some
+    atom uses (the widths of the features that were found to count). That is no convex problem, and nothing is proven of
+    it; its start is the convex answer, to which `certificate_` belongs.
 
     Parameters
     ----------
@@ -166,10 +171,11 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
     lam : float or "holdout", default=1.0
         Ridge of "least_squares" at which the kernel is learned. "holdout" overrides that of an instance too; its
         trials take `ColumnGeneration` at a gap of one per cent, whatever `solver`, each within `time_limit`.
-    refit : "gcv" or None, default=None
-        Whether the machine gets a ridge of its own, with "least_squares"; `certificate_` is of the problem that the
-        kernel was learned in. Weights of samples count copies here: their sum must be no less than the number of
-        distinct samples.
+    refit : "gcv", "evidence" or None, default=None
+        Whether the machine gets a ridge of its own, or a ridge and a polished kernel, with "least_squares";
+        `certificate_` is of the problem that the kernel was learned in. Weights of samples count copies here: their sum
+        must be no less than the number of distinct samples. "evidence" costs some forty steps that each take the
+        cube of the number of samples.
     C : float, default=1.0
         Weight of the *sum* of the losses of "epsilon_svr".
     epsilon : float, default=0.1
@@ -185,6 +191,10 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
         The ridge at which the kernel was learned; absent for other criteria.
     ridge_ : float
         The ridge of the machine; absent for other criteria.
+    log_likelihood_gain_ : float
+        By how much the polish raised the restricted log likelihood, with ``refit="evidence"``.
+    certified_atoms_, certified_weights_ : arrays of shape (m, p) and (m,)
+        The answer that `certificate_` and `optimality` are about: `atoms_`, `weights_` unless "evidence" moved them.
     holdout_ : dict
         Mean squared error on what was held out for each ridge that was tried, with ``lam="holdout"``.
     atoms_, weights_, family_, certificate_, kernel_, kernels_, kernel_names_, normalization_
@@ -242,8 +252,8 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
         total, n = float(task.problem.w.sum()), task.problem.n_train
         if self.refit is not None and total < (1 - 1e-9) * n:
             raise ValueError(
-                f"refit='gcv' counts a sample as often as its weight says, but the weights of {n} distinct samples add "
-                f"up to {total:.6g}: scale sample_weight to mean one (and lam with it)"
+                f"refit={self.refit!r} counts a sample as often as its weight says, but the weights of {n} distinct "
+                f"samples add up to {total:.6g}: scale sample_weight to mean one (and lam with it)"
             )
         if isinstance(self.lam, str) and isinstance(criterion, LeastSquares):
             criterion, start = self._held_out(task.problem, criterion)
@@ -254,6 +264,8 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
         self.lam_ = self.ridge_ = criterion.lam
         if self.refit is not None:
             ridge = self._refitted(task.problem, solution.theta, criterion)
+            if self.refit == "evidence":
+                solution, ridge = self._polished(task.problem, solution, ridge, criterion)
             solution = replace(solution, beta=ridge.beta, intercept=ridge.intercept)
             self._keep(task.X, task.merged, task.stack, solution)
             self.ridge_, self.intercept_ = ridge.lam, ridge.intercept + self._offset
@@ -261,6 +273,21 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
 
     def _refitted(self, problem: Problem, theta: np.ndarray, criterion: LeastSquares) -> Ridge:
         return gcv_ridge(problem.train_matrix(theta), problem.Y, problem.w, criterion.intercept)
+
+    def _polished(self, problem: Problem, solution: Solution, ridge: Ridge, criterion: LeastSquares):
+        """Return the solution with the atoms and weights of greater likelihood, and the ridge that goes with them."""
+        kernels: Any = problem.kernels
+        varied = np.ptp(problem.Y, axis=0) > 0
+        self.log_likelihood_gain_ = 0.0
+        if not varied.any():
+            return solution, ridge
+        evidence = Evidence(kernels.family, kernels.X, problem.Y[:, varied], problem.w, criterion.intercept)
+        weights, omegas = solution.theta[:, 0], solution.theta[:, 1:]
+        better = evidence.polish(weights, omegas, ridge.lam, time_limit=self.time_limit)
+        self.log_likelihood_gain_ = better.before - better.after
+        theta = np.column_stack([better.weights, better.omegas])
+        fit = ridge_machine(problem.train_matrix(theta), problem.Y, problem.w, better.lam, criterion.intercept)
+        return replace(solution, theta=theta), fit
 
     def _held_out(self, problem: Problem, criterion: LeastSquares) -> tuple[LeastSquares, Solution | None]:
         """Return the criterion with the ridge that does best on what is held out, and where to begin."""
@@ -300,8 +327,8 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
     def _criterion(self) -> Criterion:
         if isinstance(self.lam, str) and self.lam != "holdout":
             raise ValueError(f"lam must be a nonnegative number or 'holdout', found {self.lam!r}")
-        if self.refit not in (None, "gcv"):
-            raise ValueError(f"refit must be None or 'gcv', found {self.refit!r}")
+        if self.refit not in (None, "gcv", "evidence"):
+            raise ValueError(f"refit must be None, 'gcv' or 'evidence', found {self.refit!r}")
         known: dict[str, Callable[[], Criterion]] = {
             "least_squares": lambda: LeastSquares(lam=LAMS[0] if isinstance(self.lam, str) else float(self.lam)),
             "epsilon_svr": lambda: EpsilonSVR(C=self.C, epsilon=self.epsilon),

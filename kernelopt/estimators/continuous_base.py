@@ -88,6 +88,7 @@ class ContinuousMachine(KernelMachine):
         V = criterion.V(criterion.project(solution.a, task.problem.Y, task.problem.w)[0], task.problem.Y)
         used = np.flatnonzero(np.any(V != 0, axis=1))
         self._dual, self._dual_X = V[used], task.X[task.merged.first[used]]
+        self.certified_weights_, self.certified_atoms_ = solution.theta[:, 0], solution.theta[:, 1:]
 
     def optimality(self, omegas=None) -> np.ndarray:
         r"""Return the optimality function at parameters, in units of its mean over the atoms.
@@ -99,7 +100,7 @@ class ContinuousMachine(KernelMachine):
         Parameters
         ----------
         omegas : array of shape (r, p), optional
-            Parameters of the family; the atoms by default.
+            Parameters of the family; the atoms that `certificate_` is about by default.
 
         Returns
         -------
@@ -107,7 +108,7 @@ class ContinuousMachine(KernelMachine):
         """
         check_is_fitted(self)
         kernels = FamilyKernels(self.family_, self._dual_X) if len(self._dual) else None
-        omegas = self.atoms_ if omegas is None else np.asarray(omegas, dtype=float)
+        omegas = self.certified_atoms_ if omegas is None else np.asarray(omegas, dtype=float)
         if omegas.ndim != 2 or omegas.shape[1] != self.atoms_.shape[1]:
             raise ValueError(f"omegas must have shape (any, {self.atoms_.shape[1]}), found {omegas.shape}")
         if kernels is None:
@@ -116,7 +117,7 @@ class ContinuousMachine(KernelMachine):
         def T(at: np.ndarray) -> np.ndarray:
             return np.array([float(np.sum(self._dual * kernels.apply_at(np.ones(1), w[None], self._dual))) for w in at])
 
-        level = float(self.weights_ @ T(self.atoms_))
+        level = float(self.certified_weights_ @ T(self.certified_atoms_))
         return T(omegas) / (level if level > 0 else 1.0)
 
     def plot_optimality(self, ax=None, n_points: int = 300):
@@ -141,9 +142,9 @@ class ContinuousMachine(KernelMachine):
         low, high = box[0]
         logarithmic = low > 0 and high / low > 20
         grid = np.geomspace(low, high, n_points) if logarithmic else np.linspace(low, high, n_points)
-        grid = np.union1d(grid, self.atoms_[:, 0])
+        grid = np.union1d(grid, self.certified_atoms_[:, 0])
         values, touching = self.optimality(grid[:, None]), self.optimality()
-        return plot_optimality(grid, values, self.atoms_[:, 0], touching, self.family_.name, logarithmic, ax)
+        return plot_optimality(grid, values, self.certified_atoms_[:, 0], touching, self.family_.name, logarithmic, ax)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -75,3 +75,21 @@ def gcv_ridge(K: np.ndarray, Y: np.ndarray, w: np.ndarray, intercept: bool = Tru
     else:
         offset = np.zeros(Y.shape[1])
     return Ridge(lam, beta, offset, scores)
+
+
+def ridge_machine(K: np.ndarray, Y: np.ndarray, w: np.ndarray, lam: float, intercept: bool = True) -> Ridge:
+    r"""Return the machine of a given positive ridge: the same problem, with nothing to choose.
+
+    Examples
+    --------
+    >>> fit = ridge_machine(np.eye(2), np.array([[1.0], [3.0]]), np.ones(2), 1.0)
+    >>> fit.beta.ravel(), fit.intercept
+    (array([-0.5,  0.5]), array([2.]))
+    """
+    factor = linalg.cho_factor(K + np.diag(lam / w), lower=True)
+    beta = linalg.cho_solve(factor, Y)
+    if not intercept:
+        return Ridge(lam, beta, np.zeros(Y.shape[1]), np.empty(0))
+    u = linalg.cho_solve(factor, np.ones(len(K)))
+    offset = beta.sum(axis=0) / u.sum()
+    return Ridge(lam, beta - np.outer(u, offset), offset, np.empty(0))

@@ -36,6 +36,7 @@ matplotlib.use("Agg")
         ContinuousKernelRegressor(),
         ContinuousKernelRegressor("matern", criterion="epsilon_svr"),
         ContinuousKernelRegressor("ard", refit="gcv", tol=1e-2),
+        ContinuousKernelRegressor(refit="evidence"),
     ],
     xfail_strict=True,
 )
