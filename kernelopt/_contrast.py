@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kernelopt.datasets import load
 from kernelopt.evaluation import methods as catalogue
+from kernelopt.evaluation.protocol import Protocol
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.runner import run
 from kernelopt.evaluation.store import Store
@@ -77,6 +78,7 @@ def contrast(
         methods=tuple(map(MethodSpec, names)),
         sizes=tuple(sizes),
         seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+        protocol=Protocol(restarts=1),
     )
     chosen = catalogue.find(names)
     page = None if output is None else Path(output)

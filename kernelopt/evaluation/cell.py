@@ -12,16 +12,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 import kernelopt
+from kernelopt.conv.recorder import keeping_networks
 from kernelopt.datasets import Dataset
 from kernelopt.evaluation import data as reading
-from kernelopt.evaluation import evidence
+from kernelopt.evaluation import evidence, representations
+from kernelopt.evaluation.energy import EnergyMeter
 from kernelopt.evaluation.entries import read_value
+from kernelopt.evaluation.initialisations import restarts
 from kernelopt.evaluation.methods import Method
 from kernelopt.evaluation.metrics import measure
 from kernelopt.evaluation.protocol import Protocol, fitted, transduce
@@ -30,6 +33,13 @@ from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.specs import plain
 from kernelopt.evaluation.splits import Split, is_official, make_split, scaling
 from kernelopt.evaluation.study import Cell, DataSpec
+
+
+class Beside(NamedTuple):
+    """What a fit leaves beside the estimator: copies of its network by epoch, and fits from other starts."""
+
+    networks: dict[int, Any]
+    restarted: list[Any]
 
 
 @dataclass(frozen=True)
@@ -140,7 +150,7 @@ def _run(job: Job, dataset: Dataset) -> tuple[Record, dict[str, Any]]:
     scale = scaling(job.data.scale, split.X)
     X, X_test = scale(split.X), scale(split.X_test)
     y, classes = numbered(split.y, dataset.task)
-    trained, found = train(job, X, y, X_test if method.transductive else None, dataset)
+    trained, found, beside = train(job, X, y, X_test if method.transductive else None, dataset)
     begin = time.perf_counter()
     answers = trained.transduction_[len(X) :] if method.transductive else trained.predict(X_test)
     found["cost"]["predict_seconds"] = time.perf_counter() - begin
@@ -151,6 +161,7 @@ def _run(job: Job, dataset: Dataset) -> tuple[Record, dict[str, Any]]:
     found["values"] = {name: read_value(trained, what, name) for name, what in method.record.items()}
     found["cost"]["measure_seconds"] = time.perf_counter() - begin - found["cost"]["predict_seconds"]
     gram = evidence.kernel_on(trained, X_test, method.transductive)
+    others = [np.asarray(other.predict(X_test)) for other in beside.restarted]
     record = replace(
         job.blank,
         task=dataset.task if dataset.task == "regression" else "classification",
@@ -161,7 +172,33 @@ def _run(job: Job, dataset: Dataset) -> tuple[Record, dict[str, Any]]:
         **found,
     )
     # Only here, after every choice is made and every prediction is fixed, are test labels looked at.
-    return counted(record, split, predicted, classes, outputs, gram, trained), notes
+    record = counted(record, split, predicted, classes, outputs, gram, trained)
+    if not method.transductive:
+        record = shown(record, split, trained, beside.networks, X_test)
+    if others:
+        scores = [score(answers, split.y_test, classes, record.task) for answers in (predicted, *others)]
+        record = replace(record, inits=scores)
+    return record, notes
+
+
+def shown(record: Record, split: Split, trained: Any, networks: dict[int, Any], X_test: np.ndarray) -> Record:
+    """Return the record with what the test labels say of the representations, at the end and over the epochs."""
+    of_estimator = representations.of_estimator(trained, X_test, split.y_test, record.task)
+    over_epochs = representations.over_epochs(trained, networks, X_test, split.y_test, record.task)
+    return replace(record, representations=of_estimator or None, representation_history=over_epochs)
+
+
+def score(predicted: np.ndarray, truth: np.ndarray, classes: np.ndarray | None, task: str) -> float:
+    """Return the accuracy, or of a regression the RMSE.
+
+    Examples
+    --------
+    >>> score(np.array([0, 1]), np.array(["a", "a"]), np.array(["a", "b"]), "classification")
+    0.5
+    """
+    if task == "regression":
+        return measure("regression", truth, predicted)["rmse"]
+    return measure("classification", truth, predicted if classes is None else classes[predicted])["accuracy"]
 
 
 def counted(
@@ -201,8 +238,8 @@ def numbered(y: np.ndarray, task: str) -> tuple[np.ndarray, np.ndarray | None]:
 
 def train(
     job: Job, X: np.ndarray, y: np.ndarray, unlabelled: np.ndarray | None, dataset: Dataset
-) -> tuple[Any, dict[str, Any]]:
-    """Choose and fit a cell's method on its training part; return it with what is to be recorded.
+) -> tuple[Any, dict[str, Any], Beside]:
+    """Choose and fit a cell's method on its training part; return it with what is to be recorded, and what is beside.
 
     `unlabelled` are the inputs that a transductive method is to label, None for any other method; they take part in
     the fit, not in the choice.
@@ -216,21 +253,30 @@ def train(
 
     n_folds = method.n_folds if rules.folds is None else rules.folds
     reset_peak_memory()
-    begin = time.perf_counter()
+    meter, begin = EnergyMeter(), time.perf_counter()
     setting, candidates = rules.choose(make, method.info.grid, X, y, cell.seed, n_folds, method.transductive, task)
     middle = time.perf_counter()
     trained = make(cell.seed, **setting)
-    if method.transductive:
-        assert unlabelled is not None
-        transduce(trained, X, y, unlabelled)
-    else:
-        trained = fitted(trained, X, y)
+    with keeping_networks() as networks:
+        if method.transductive:
+            assert unlabelled is not None
+            transduce(trained, X, y, unlabelled)
+        else:
+            trained = fitted(trained, X, y)
     cost = {"tune_seconds": middle - begin, "fit_seconds": time.perf_counter() - middle}
     memory = peak_memory_mb()
     if memory is not None:
         cost["peak_memory_mb"] = memory
+    energy = meter.joules()
+    if energy is not None:
+        cost["energy_joules"] = energy  # of tuning and fitting
+    again = [] if method.transductive else restarts(make, setting, X, y, cell.seed, rules.restarts)
     tried = [{**candidate, "params": plain(candidate["params"])} for candidate in candidates]
-    return trained, {"chosen": plain(setting), "candidates": tried, "cost": cost, **evidence.of_fit(trained)}
+    return (
+        trained,
+        {"chosen": plain(setting), "candidates": tried, "cost": cost, **evidence.of_fit(trained)},
+        Beside(networks, again),
+    )
 
 
 @contextmanager

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-RESTARTS = 1  # beside the fit that a record is of; over the seeds of a study that makes one pair per split
+from kernelopt.evaluation.protocol import fitted
 
 
 def restarts(
-    make: Callable[..., Any], setting: Mapping[str, Any], X: np.ndarray, y: np.ndarray, seed: int, n: int = RESTARTS
+    make: Callable[..., Any], setting: Mapping[str, Any], X: np.ndarray, y: np.ndarray, seed: int, n: int
 ) -> list[Any]:
     """Fit a chosen setting again on the same training points: with another seed, and the points in another order.
 
@@ -35,11 +36,16 @@ def restarts(
     -------
     list of estimators
 
+    Warns
+    -----
+    UserWarning
+        If a fit fails, as a network that diverges may; it is then missing.
+
     Examples
     --------
     >>> from sklearn.svm import SVC
     >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
-    >>> (again,) = restarts(lambda seed, C: SVC(C=C, random_state=seed), {"C": 1.0}, X, y, seed=0)
+    >>> (again,) = restarts(lambda seed, C: SVC(C=C, random_state=seed), {"C": 1.0}, X, y, seed=0, n=1)
     >>> again.predict(X).tolist()
     [0, 0, 1, 1]
     """
@@ -47,5 +53,10 @@ def restarts(
     for which in range(n):
         rng = np.random.default_rng([seed, 3, which])
         order = rng.permutation(len(X))
-        fits.append(make(int(rng.integers(2**31 - 1)), **setting).fit(X[order], y[order]))
+        try:
+            fits.append(fitted(make(int(rng.integers(2**31 - 1)), **setting), X[order], y[order]))
+        except MemoryError:
+            raise
+        except Exception as error:  # the record's own fit stands without it
+            warnings.warn(f"another start came to nothing: {type(error).__name__}: {error}", stacklevel=2)
     return fits

@@ -93,6 +93,9 @@ class Protocol:
         Whether all settings are tried, or `budget` of them, drawn by the seed without repetition.
     threads : int
         Threads per cell, for every library.
+    restarts : int
+        How often the chosen setting is fitted again from another start on the same training set, see
+        `kernelopt.evaluation.initialisations.restarts`.
     """
 
     split: Literal["official", "random"] | None = None
@@ -103,6 +106,7 @@ class Protocol:
     budget: int | None = None
     search: Literal["grid", "random"] = "grid"
     threads: int = 1
+    restarts: int = 0
 
     def __post_init__(self):
         _check(self.split in (None, "official", "random"), "split", "'official' or 'random'", self.split)
@@ -117,6 +121,8 @@ class Protocol:
         _check(_whole(self.budget, 1), "budget", "a positive whole number", self.budget)
         _check(self.search in ("grid", "random"), "search", "'grid' or 'random'", self.search)
         _check(self.threads is not None and _whole(self.threads, 1), "threads", "a positive whole number", self.threads)
+        found = self.restarts
+        _check(found is not None and _whole(found, 0), "restarts", "a whole number", found)
         if self.search == "random" and self.budget is None:
             raise ValueError("protocol: search = 'random' needs a budget, the number of settings to draw")
 

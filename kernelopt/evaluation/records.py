@@ -40,7 +40,8 @@ class Record:
     filters : dict or None
         First-layer filters, ``{"shape": [F, h, w], "epochs": [...], "values": [[...flat...], ...]}``.
     cost : dict of str to float
-        ``fit_seconds, tune_seconds, predict_seconds, peak_memory_mb``.
+        ``fit_seconds, tune_seconds, predict_seconds, peak_memory_mb``, and where it can be read ``energy_joules`` of
+        tuning and fitting, of the whole machine (see `kernelopt.evaluation.energy`).
     provenance : dict
         Versions, threads, machine, commit, start time, data hash.
     transductive : bool
@@ -63,7 +64,16 @@ class Record:
     budget : int or None
         The most that could be tried, by the study's rules.
 
-    Records stored before there was one of the last nine fields have its default.
+    representations : dict of str to dict, or None
+        Alignment and effective rank of every kernel and layer on test points, see
+        `kernelopt.evaluation.representations.of_estimator`.
+    representation_history : dict or None
+        The same of a network's layers over its epochs, see `kernelopt.evaluation.representations.over_epochs`.
+    inits : list of float
+        Accuracy (or RMSE) of this fit, then of fits from other starts on the same training set; empty where there were
+        none.
+
+    Records stored before there was one of the last twelve fields have its default.
     """
 
     dataset: str
@@ -93,6 +103,9 @@ class Record:
     split: str = "official"
     n_settings: int = 0
     budget: int | None = None
+    representations: dict[str, dict[str, float]] | None = None
+    representation_history: dict[str, Any] | None = None
+    inits: list[float] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[str, str, int, int]:

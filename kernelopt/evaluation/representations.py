@@ -15,7 +15,7 @@ import numpy as np
 from kernelopt.evaluation.metrics import Task, representation
 from kernelopt.kernels.stack import KernelStack
 
-POINTS = 500  # at most so many, the first ones, so that cells are compared on the same
+POINTS = 300  # at most so many, the first ones, so that cells are compared on the same
 LEARNED = "learned kernel"
 
 
@@ -31,7 +31,7 @@ def of_estimator(
         layer's outputs; of a `NetworkMKLClassifier` the learned kernel, as the mean over its two halves. Any other
         shows none.
     X : array of shape (n, d)
-        Points that did not train; the first 500 count.
+        Points that did not train; the first 300 count.
     y : array of shape (n,)
         Their labels or targets.
     task : {"classification", "regression"}

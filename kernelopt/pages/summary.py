@@ -6,9 +6,8 @@ Every interval comes from `kernelopt.evaluation.statistics`; nothing is shown th
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
@@ -17,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from kernelopt.evaluation.records import Record
+from kernelopt.evaluation.resampling import corrected_resampled_interval
 from kernelopt.evaluation.statistics import Estimate, crossed_interval
 from kernelopt.evaluation.study import MethodInfo
+from kernelopt.pages.metric import ACCURACY, RMSE, Metric
 
 LEVEL = 0.95
 
@@ -74,10 +75,33 @@ class Results:
         return tuple(sorted({record.seed for record in self.records}))
 
     @cached_property
+    def task(self) -> str:
+        """What is predicted: classes or numbers."""
+        tasks = {record.task for record in self.records if record.status == "ok"}
+        if len(tasks) > 1:
+            raise ValueError(f"the cells of {self.dataset!r} are of two tasks, {sorted(tasks)}. Report them apart.")
+        return next(iter(tasks), "classification")
+
+    @cached_property
+    def metric(self) -> Metric:
+        """What the methods are judged by."""
+        return RMSE if self.task == "regression" else ACCURACY
+
+    @cached_property
+    def crossed(self) -> bool:
+        """Whether all seeds are tested on the same points, as on an official test part; else each draws its own."""
+        return all(record.split != "random" for record in self.records if record.status == "ok")
+
+    @cached_property
+    def things(self) -> str:
+        """What the points are called: images where a network looks at them."""
+        return "images" if any(method.half != "convex" for method in self.methods) else "points"
+
+    @cached_property
     def images(self) -> int:
-        """The number of test images (0 if no cell finished)."""
-        lengths = {len(record.correct) for record in self.records if record.correct}
-        if len(lengths) > 1:
+        """The number of test points of a cell (0 if no cell finished, the largest where random splits differ)."""
+        lengths = {len(points_of(record)) for record in self.records if len(points_of(record))}
+        if self.crossed and len(lengths) > 1:
             raise ValueError(
                 f"the cells of {self.dataset!r} were tested on {sorted(lengths)} images, but all must be "
                 f"tested on the same ones to be compared image by image. Report them apart."
@@ -92,32 +116,81 @@ class Results:
         """Whether a cell of this method and size was run at all, finished or failed."""
         return any(record.method == method and record.size == size for record in self.records)
 
+    def tested(self, method: str, size: int) -> dict[int, np.ndarray]:
+        """Return the scores of a method's test points by seed; their mean is the cell's score."""
+        found = {record.seed: points_of(record) for record in self.cells(method, size)}
+        return {seed: points for seed, points in found.items() if len(points)}
+
     def accuracy(self, method: str, size: int) -> Estimate | None:
-        """Return the mean accuracy over seeds and test images, if any cell finished."""
-        rows = [record.correct for record in self.cells(method, size) if record.correct]
-        return crossed_interval(np.array(rows), LEVEL) if self.images and rows else None
+        """Return the mean accuracy or RMSE over seeds and test points, if any cell finished."""
+        found = self.tested(method, size)
+        return self._interval(list(found.values()), size) if self.images and found else None
 
     def difference(self, method: str, rival: str, size: int) -> Estimate | None:
-        """Return the mean paired difference over the seeds both methods finished, if any.
+        """Return the mean gain of a method over a rival, paired over the seeds both finished, if any.
+
+        A gain is positive where the method is better, be it by a larger accuracy or by a smaller RMSE.
 
         Raises
         ------
         ValueError
             One of the methods is transductive and the other is not.
         """
+        pairs = self.gains(method, rival, size)
+        return self._interval(list(pairs.values()), size) if self.images and pairs else None
+
+    def gains(self, method: str, rival: str, size: int) -> dict[int, np.ndarray]:
+        """Return the gain at each test point by seed (see `difference`)."""
         if not self.comparable(method, rival):
             knows = method if method in self.transductive else rival
             raise ValueError(
                 f"{method!r} cannot be compared with {rival!r}: the fits of {knows!r} were given the inputs of the "
-                f"test images, those of the other were not. Compare methods of one kind."
+                f"test {self.things}, those of the other were not. Compare methods of one kind."
             )
-        ours = {record.seed: record.correct for record in self.cells(method, size) if record.correct}
-        theirs = {record.seed: record.correct for record in self.cells(rival, size) if record.correct}
-        seeds = sorted(ours.keys() & theirs.keys())
-        if not self.images or not seeds:
-            return None
-        pairs = np.array([ours[seed] for seed in seeds]) - np.array([theirs[seed] for seed in seeds])
-        return crossed_interval(pairs, LEVEL)
+        ours, theirs = self.tested(method, size), self.tested(rival, size)
+        return {seed: self.metric.sign * (ours[seed] - theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())}
+
+    def corrected(self, method: str, rival: str, size: int) -> Estimate | None:
+        """Return the gain with Nadeau and Bengio's interval, whatever the plan; None with fewer than two seeds."""
+        pairs = list(self.gains(method, rival, size).values())
+        return self._corrected(pairs, size) if len(pairs) > 1 else None
+
+    def _interval(self, rows: list[np.ndarray], size: int) -> Estimate:
+        """Return the interval of a mean over seeds: crossed with the test points, or over random splits."""
+        if self.crossed:
+            return crossed_interval(np.array(rows), LEVEL)
+        if len(rows) > 1:
+            return self._corrected(rows, size)
+        return crossed_interval(rows[0][None], LEVEL)  # of one split only its test points can be allowed for
+
+    def _corrected(self, rows: list[np.ndarray], size: int) -> Estimate:
+        n_test = max(len(row) for row in rows)
+        return corrected_resampled_interval(np.array([row.mean() for row in rows]), size, n_test, LEVEL)
+
+
+def points_of(record: Record) -> np.ndarray:
+    r"""Return a cell's score test point by test point, such that the mean of all is the score.
+
+    Of a classification that is 1 where the answer is right. The RMSE is no mean over points; it is taken as its
+    linearisation :math:`r + (e_i^2 - r^2) / 2r`, whose mean is the RMSE r and whose spread is that of the RMSE to first
+    order.
+    """
+    if record.task != "regression":
+        return np.asarray(record.correct, dtype=float)
+    squares = np.asarray(record.errors, dtype=float)
+    rmse = float(np.sqrt(squares.mean())) if len(squares) else 0.0
+    return rmse + (squares - rmse**2) / (2 * rmse) if rmse > 0 else np.zeros(len(squares))
+
+
+def score_of(record: Record) -> float:
+    """Return a cell's accuracy or RMSE; NaN where it has none.
+
+    >>> score_of(Record("d", "m", 10, 0, task="regression", errors=[9.0, 7.0]))
+    2.8284271247461903
+    """
+    if record.task != "regression":
+        return record.accuracy
+    return float(np.sqrt(np.mean(record.errors))) if record.errors else math.nan
 
 
 def arrange(records: Sequence[Record], methods: Sequence[MethodInfo]) -> list[Results]:
@@ -211,85 +284,6 @@ def finite(values: Iterable[Any]) -> list[float]:
     [1.0, 0.5]
     """
     return [float(value) for value in values if value is not None and math.isfinite(value)]
-
-
-@dataclass(frozen=True)
-class KernelWeights:
-    """The weights of one method: per training size and kernel, one weight per seed.
-
-    Kernels whose width is fitted to the training set are called by that width, which then differs from
-    cell to cell. Such kernels are matched by their place in the list, and their name shows the range.
-    """
-
-    kernels: tuple[str, ...]
-    by_size: Mapping[int, tuple[tuple[float, ...], ...]]  # kernel by kernel, each over the seeds
-
-    def added(self, group: Mapping[str, str]) -> KernelWeights:
-        """Return the weights added up over the kernels of each group, seed by seed."""
-        names = tuple(dict.fromkeys(group[kernel] for kernel in self.kernels))
-        return KernelWeights(
-            names,
-            {
-                size: tuple(
-                    tuple(
-                        sum(parts)
-                        for parts in zip(
-                            *(w for k, w in zip(self.kernels, weights, strict=True) if group[k] == name), strict=True
-                        )
-                    )
-                    for name in names
-                )
-                for size, weights in self.by_size.items()
-            },
-        )
-
-
-def kernel_weights(results: Results, method: str) -> KernelWeights | None:
-    """Return the weights a method recorded, if any; a kernel that a cell does not name has weight zero."""
-    cells = {
-        size: found
-        for size in results.sizes
-        if (found := [r.weights for r in results.cells(method, size) if r.weights])
-    }
-    if not cells:
-        return None
-    lists = [tuple(weights) for found in cells.values() for weights in found]
-    if len(set(lists)) > 1 and len({tuple(map(_family, names)) for names in lists}) == 1:
-        kernels = tuple(_ranged(names) for names in zip(*lists, strict=True))
-        by_size = {size: tuple(zip(*(w.values() for w in found), strict=True)) for size, found in cells.items()}
-    else:
-        kernels = tuple(dict.fromkeys(name for names in lists for name in names))
-        by_size = {
-            size: tuple(tuple(w.get(name, 0.0) for w in found) for name in kernels) for size, found in cells.items()
-        }
-    return KernelWeights(kernels, by_size)
-
-
-_WIDTH = re.compile(r"(?<=γ=)[0-9][0-9.e+-]*")
-
-
-def _family(kernel: str) -> str:
-    return _WIDTH.sub("", kernel)
-
-
-def _ranged(names: Sequence[str]) -> str:
-    """Return one name for kernels that differ in their width only.
-
-    >>> _ranged(["gaussian γ=0.02", "gaussian γ=0.01"])
-    'gaussian γ=0.01…0.02'
-    """
-    widths = sorted({match.group() for name in names if (match := _WIDTH.search(name))}, key=float)
-    return names[0] if len(widths) < 2 else _WIDTH.sub(f"{widths[0]}…{widths[-1]}", names[0], count=1)
-
-
-def looks_at(kernel: str) -> str:
-    """Return what a kernel compares images by: their pixels or a layer of a network.
-
-    >>> looks_at("gaussian γ=s on layer 2"), looks_at("layer 1 · gaussian γ=0.1"), looks_at("polynomial d=2")
-    ('layer 2', 'layer 1', 'pixels')
-    """
-    match = re.search(r"layer (\d+)", kernel)
-    return match.group() if match else "pixels"
 
 
 def warnings_of(records: Sequence[Record]) -> list[tuple[str, int]]:

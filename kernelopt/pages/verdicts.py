@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from kernelopt.evaluation.multiplicity import holm
 from kernelopt.evaluation.statistics import Estimate
 from kernelopt.evaluation.study import MethodInfo
-from kernelopt.pages.formats import count, listed, points, points_interval
-from kernelopt.pages.summary import Results
+from kernelopt.pages.formats import count, listed
+from kernelopt.pages.metric import ACCURACY, Metric
+from kernelopt.pages.summary import LEVEL, Results
 
 State = Literal["confirmed", "refuted", "undecided"]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim that one method is more accurate than each of several others.
+    """A claim that one method predicts better than each of several others.
 
     Parameters
     ----------
@@ -94,12 +96,13 @@ CLAIMS = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """One paired difference, challenger minus rival, at one training size."""
+    """One paired gain of a challenger over a rival, at one training size."""
 
     size: int
     challenger: MethodInfo
     rival: MethodInfo
     estimate: Estimate | None
+    metric: Metric = ACCURACY
 
     @property
     def judged(self) -> Estimate | None:
@@ -121,14 +124,16 @@ class Comparison:
         """The difference and its interval."""
         if self.estimate is None:
             return "no shared seed"
-        return f"{points(self.estimate.mean)} points {points_interval(self.estimate)}"
+        metric = self.metric
+        return f"{metric.difference(self.estimate.mean)} {metric.unit} {metric.difference_interval(self.estimate)}"
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What the comparisons at one training size say of a claim.
 
-    The claim is confirmed when every interval lies above zero, refuted when one lies below, and
+    The claim is confirmed when every interval lies above zero: since all must, no correction is needed. It is refuted
+    when one lies below and still does after Holm's correction for the number of comparisons, any of which could; and
     undecided otherwise. A rival that shares fewer than two seeds with the challenger leaves it undecided
     at best: one seed's interval allows for other test images, but not for another training set or start.
     """
@@ -136,18 +141,27 @@ class Judgement:
     claim: Claim
     size: int
     comparisons: tuple[Comparison, ...]
+    things: str = "images"
+
+    @property
+    def refuting(self) -> list[Comparison]:
+        """The comparisons that refute the claim."""
+        judged = [(c, c.judged.p) for c in self.comparisons if c.judged and c.judged.p is not None]
+        adjusted = holm([p for _, p in judged])
+        return [c for (c, _), p in zip(judged, adjusted, strict=True) if c.worse and p <= 1 - LEVEL + 1e-12]
 
     @property
     def state(self) -> State:
         """The verdict."""
-        if any(comparison.worse for comparison in self.comparisons):
+        if self.refuting:
             return "refuted"
         return "confirmed" if all(comparison.better for comparison in self.comparisons) else "undecided"
 
     @property
     def weakest(self) -> Comparison | None:
         """The comparison that decides: the lowest interval, by its upper end if the claim is refuted."""
-        known = [c for c in self.comparisons if c.judged] or [c for c in self.comparisons if c.estimate]
+        known = self.refuting or [c for c in self.comparisons if c.judged]
+        known = known or [c for c in self.comparisons if c.estimate]
         refuted = self.state == "refuted"
         ends = [(c.estimate.high if refuted else c.estimate.low) for c in known if c.estimate]
         return known[ends.index(min(ends))] if known else None
@@ -162,7 +176,7 @@ class Judgement:
         rival = _quoted(weakest.rival)
         if weakest.judged is None:
             return (
-                f"Over the test images of a single seed, the difference from {rival} is {weakest.text}. "
+                f"Over the test {self.things} of a single seed, the difference from {rival} is {weakest.text}. "
                 f"Another seed may turn it, so this decides nothing."
             )
         if self.state == "confirmed":
@@ -176,6 +190,11 @@ class Judgement:
         also = f" They do beat {listed(beaten)}." if beaten else ""
         if self.state == "refuted":
             return f"{rival} is better: the difference is {weakest.text}, an interval wholly below zero.{also}"
+        if weakest.worse:
+            return (
+                f"Against {rival} the difference is {weakest.text}, an interval below zero, but not after Holm’s "
+                f"correction for {len(self.comparisons)} comparisons.{also}"
+            )
         if weakest.better:  # what is missing decides
             return f"Not all rivals can be judged: {_why_unjudged(missing)}.{also}"
         more = f" Not judged: {_why_unjudged(missing)}." if missing else ""
@@ -186,7 +205,13 @@ def compare(results: Results, claim: Claim, size: int, rivals: Sequence[str]) ->
     """Return the challenger's paired difference from each rival that the study has and that may be compared with it."""
     info = results.info
     return tuple(
-        Comparison(size, info[claim.challenger], info[rival], results.difference(claim.challenger, rival, size))
+        Comparison(
+            size,
+            info[claim.challenger],
+            info[rival],
+            results.difference(claim.challenger, rival, size),
+            results.metric,
+        )
         for rival in rivals
         if rival in info and results.comparable(claim.challenger, rival)
     )
@@ -198,7 +223,7 @@ def judge(results: Results, claim: Claim) -> list[Judgement]:
     if claim.challenger not in results.info or not rivals:
         return []
     return [
-        Judgement(claim, size, compare(results, claim, size, claim.rivals))
+        Judgement(claim, size, compare(results, claim, size, claim.rivals), results.things)
         for size in results.sizes
         if results.planned(claim.challenger, size)
     ]
@@ -206,7 +231,7 @@ def judge(results: Results, claim: Claim) -> list[Judgement]:
 
 def headline(judgements: Sequence[Judgement]) -> tuple[str, str]:
     """Return what a claim comes to over all its training sizes (which ascend), and what else must be said."""
-    claim = judgements[0].claim
+    claim, things = judgements[0].claim, judgements[0].things
     subject, every = claim.subject, claim.every
     sizes = [judgement.size for judgement in judgements]
     at: dict[State, list[int]] = {"confirmed": [], "refuted": [], "undecided": []}
@@ -216,26 +241,26 @@ def headline(judgements: Sequence[Judgement]) -> tuple[str, str]:
         return f"Undecided: without two shared seeds nothing can be said of {_inside(subject)} against {every}", ""
     if len(at["undecided"]) == len(sizes):
         return f"Undecided: the intervals do not show whether {_inside(subject)} beat {every}", ""
-    everywhere = "at every training size tested" if len(sizes) > 1 else f"at {count(sizes[0])} training images"
+    everywhere = "at every training size tested" if len(sizes) > 1 else f"at {count(sizes[0])} training {things}"
     if len(at["refuted"]) == len(sizes):
         return f"{subject} do not beat {every}: {everywhere}, {claim.one} is better", ""
     last = judgements[-1].weakest
-    margin = f"{last.text} at {count(sizes[-1])} training images" if last else ""
+    margin = f"{last.text} at {count(sizes[-1])} training {things}" if last else ""
     if len(at["confirmed"]) == len(sizes):
         return f"{subject} beat {every} {everywhere}, by {last.text if last and len(sizes) == 1 else margin}", ""
     if at["confirmed"] and sizes[-len(at["confirmed"]) :] == at["confirmed"]:
         several = len(at["confirmed"]) > 1
         where = (
-            f"from {count(at['confirmed'][0])} training images on" if several else "only at the largest training size"
+            f"from {count(at['confirmed'][0])} training {things} on" if several else "only at the largest training size"
         )
         lead = f"{subject} beat {every} {where}, by {margin}"
     elif at["confirmed"]:
-        lead = f"{subject} beat {every} at {listed(map(count, at['confirmed']))} training images, not throughout"
+        lead = f"{subject} beat {every} at {listed(map(count, at['confirmed']))} training {things}, not throughout"
     else:
         lead = f"{subject} beat {every} at no training size tested"
     rest = []
     if at["refuted"]:
-        rest.append(f"at {listed(map(count, at['refuted']))} training images {claim.one} is better")
+        rest.append(f"at {listed(map(count, at['refuted']))} training {things} {claim.one} is better")
     if at["undecided"]:
         rest.append(f"at {listed(map(count, at['undecided']))} the intervals leave it open")
     return lead, "; ".join(rest).capitalize()

@@ -32,7 +32,7 @@ def test_a_network_ends_elsewhere_and_the_same_seed_there_again():
 
     one, two = restarts(make, {}, X, y, seed=5, n=2)
     assert not np.allclose(one.decision_function(X_test), two.decision_function(X_test), atol=1e-2)
-    (same,) = restarts(make, {}, X, y, seed=5)
+    (same,) = restarts(make, {}, X, y, seed=5, n=1)
     assert np.array_equal(one.decision_function(X_test), same.decision_function(X_test))
 
 
@@ -51,3 +51,11 @@ def test_the_training_set_is_the_same_in_another_order():
     for Xk, yk in seen:
         order = np.lexsort(np.column_stack([Xk, yk]).T)
         assert np.array_equal(Xk[order], X[rows]) and np.array_equal(yk[order], y[rows])
+
+
+def test_a_start_that_fails_is_missing_and_said_so():
+    def make(seed):
+        return ConvNetClassifier(filters=2, pool=2, epochs=3, image_shape=(8, 8), learning_rate=1e30)
+
+    with pytest.warns(UserWarning, match="came to nothing: FloatingPointError"):
+        assert restarts(make, {}, X, y, seed=0, n=1) == []

@@ -18,7 +18,7 @@ from .make_records import ACCURACY, PROTOCOL, PROVENANCE, SDP, make_methods, mak
 METHODS = [SDP, *make_methods()]  # first, so that standing last is the page's doing
 INDUCTIVE = make_records(images=60, epochs=3)
 BOTH = INDUCTIVE + transductive(INDUCTIVE)
-HEADING = "Transductive: fitted with the test images at hand, unlabelled"
+HEADING = "Transductive: fitted with the unlabelled test part at hand"
 
 
 def render(records):

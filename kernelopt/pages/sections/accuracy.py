@@ -27,15 +27,20 @@ def claims(results: Results) -> list[dict[str, Any]]:
 
 
 def accuracy(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
-    """Return the charts and the table of test accuracies."""
+    """Return the charts and the table of test accuracies, or of RMSEs."""
+    metric = results.metric
     estimates = {(m.name, size): results.accuracy(m.name, size) for m in results.methods for size in results.sizes}
     known = [estimate for estimate in estimates.values() if estimate is not None]
     panels = []
     if known:
-        scale = Scale.over([end for e in known for end in (e.low, e.high)], pad=0.05, minimum=0.04)
-        y = Axis("test accuracy, %", scale, [(v, f"{100 * v:.3g}") for v in scale.ticks(6)])
+        scale = Scale.over(
+            [end for e in known for end in (e.low, e.high)], pad=0.05, minimum=0.04 if metric.is_fraction else 0.0
+        )
+        y = Axis(metric.axis, scale, [(v, metric.tick(v)) for v in scale.ticks(6)])
         lines = {m.name: _line(m, results, estimates, look[m.name]) for m in results.methods}
-        panels = by_half(results, {name: line for name, line in lines.items() if line.points}, y, "Test accuracy")
+        panels = by_half(
+            results, {name: line for name, line in lines.items() if line.points}, y, metric.axis.capitalize()
+        )
     rows = [
         {
             "method": method,
@@ -65,8 +70,8 @@ def _line(
         e = estimates[method.name, size]
         if e is not None:
             title = (
-                f"{method.label}, {formats.count(size)} training images: {formats.percent(e.mean)}% "
-                f"{formats.percent_interval(e)}"
+                f"{method.label}, {formats.count(size)} training {results.things}: {results.metric.value(e.mean)} "
+                f"{results.metric.interval(e)}"
             )
             points.append(Point(size, e.mean, e.low, e.high, title))
     return Line(method.label, look, points)

@@ -14,7 +14,7 @@ HALVES = {
     "convex": "Weights of kernels, by convex optimisation",
     "filters": "Filters of a network, by backpropagation",
     "bridge": "Both: kernels made from learned filters",
-    TRANSDUCTIVE: "Transductive: fitted with the test images at hand, unlabelled",
+    TRANSDUCTIVE: "Transductive: fitted with the unlabelled test part at hand",
 }
 PARENTS = ("learned-kernel", "cnn-learned")  # a bridge is read against them
 
@@ -27,7 +27,9 @@ def by_half(
     Transductive methods have a chart of their own, without others behind it, and are behind no other.
     """
     sizes = [float(size) for size in results.sizes]
-    x = Axis("training images", Scale.over(sizes, log=True, pad=0.1), [(s, formats.count(int(s))) for s in sizes])
+    x = Axis(
+        f"training {results.things}", Scale.over(sizes, log=True, pad=0.1), [(s, formats.count(int(s))) for s in sizes]
+    )
     panels = []
     for half, heading in HALVES.items():
         members = [name for name, line in lines.items() if line.look.half == half]
@@ -40,7 +42,7 @@ def by_half(
             x,
             y,
             sorted((lines[name] for name in members), key=lambda line: line.look.bold),
-            f"{what} against training images. {heading}. {spoken}",
+            f"{what} against training {results.things}. {heading}. {spoken}",
             context=[
                 line for name, line in lines.items() if name not in members and results.comparable(name, members[0])
             ],
@@ -90,7 +92,7 @@ def by_size(
             Axis("epoch", x, [(v, f"{v:g}") for v in x.ticks(5) if v == round(v)]),
             Axis(heading + (" (log scale)" if log else ""), y, ticks),
             lines,
-            f"{heading} against the epoch with {formats.count(size)} training images: {final}",
+            f"{heading} against the epoch with {formats.count(size)} training {results.things}: {final}",
             labels=False,
             width=320,
             height=230,

@@ -11,7 +11,7 @@ from kernelopt.pages.figures import strips
 from kernelopt.pages.figures.charts import Axis, Line, Point
 from kernelopt.pages.figures.marks import Look, Scale, log_ticks
 from kernelopt.pages.sections.panels import by_half
-from kernelopt.pages.summary import Results, finite, median_cost
+from kernelopt.pages.summary import Results, finite, median_cost, score_of
 
 
 def gaps(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
@@ -30,24 +30,25 @@ def gradients(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | No
 
 
 def spread(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
-    """Return every seed's test accuracy, one row per method and one column per size."""
+    """Return every seed's test score, one row per method and one column per size."""
+    metric = results.metric
     found = {
         (m.name, size): values
         for m in results.methods
         for size in results.sizes
-        if (values := finite(record.accuracy for record in results.cells(m.name, size)))
+        if (values := finite(score_of(record) for record in results.cells(m.name, size)))
     }
     if not found:
         return None
     scale = Scale.over([v for values in found.values() for v in values], pad=0.03)
-    ticks = [(v, f"{100 * v:.3g}") for v in scale.ticks(4)]
+    ticks = [(v, metric.tick(v)) for v in scale.ticks(4)]
     rows = []
     for method in results.methods:
         cells = []
         for size in results.sizes:
             values = found.get((method.name, size), [])
-            texts = ", ".join(f"{formats.percent(v)}%" for v in values) or "none finished"
-            title = f"{method.label}, {formats.count(size)} training images: {texts}"
+            texts = ", ".join(map(metric.value, values)) or "none finished"
+            title = f"{method.label}, {formats.count(size)} training {results.things}: {texts}"
             strip = strips.dot_strip(values, look[method.name], scale, [tick for tick, _ in ticks], title)
             cells.append({"texts": texts, "strip": strip})
         rows.append((method, cells))
@@ -72,7 +73,7 @@ def _strips(
     groups: dict[str, list[dict[str, Any]]] = {}
     for (name, size), values in found.items():
         texts = map(formats.significant, values)
-        title = f"{results.info[name].label}, {formats.count(size)} training images: {', '.join(texts)}"
+        title = f"{results.info[name].label}, {formats.count(size)} training {results.things}: {', '.join(texts)}"
         strip = strips.dot_strip(values, look[name], scale, [tick for tick, _ in ticks], title)
         groups.setdefault(name, []).append({"size": size, "largest": max(values), "strip": strip})
     return {
@@ -95,7 +96,11 @@ def cost(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
         lines = {}
         for method in results.methods:
             points = [
-                Point(size, fit, title=f"{method.label}, {formats.count(size)} training images: {formats.seconds(fit)}")
+                Point(
+                    size,
+                    fit,
+                    title=f"{method.label}, {formats.count(size)} training {results.things}: {formats.seconds(fit)}",
+                )
                 for size in results.sizes
                 if (fit := times.get((method.name, size))) is not None
             ]

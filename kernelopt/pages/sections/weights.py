@@ -8,7 +8,8 @@ from typing import Any
 from kernelopt.pages import formats
 from kernelopt.pages.figures import strips
 from kernelopt.pages.figures.marks import Look, Scale
-from kernelopt.pages.summary import KernelWeights, Results, kernel_weights, looks_at
+from kernelopt.pages.kernel_weights import KernelWeights, kernel_weights, looks_at
+from kernelopt.pages.summary import Results
 
 UNLEARNED = ("single-kernel", "uniform-kernel")
 MOST_KERNELS = 24  # in one picture
@@ -29,12 +30,12 @@ def weights(results: Results, look: Mapping[str, Look]) -> list[dict[str, Any]]:
             w for part in shown.values() for by_kernel in part.by_size.values() for seeds in by_kernel for w in seeds
         ]
         scale = Scale(min(*everything, 0.0) * 1.02, max(*everything, 1e-9) * 1.02)
-        tables = [_table(heading, part, look[method.name], scale) for heading, part in shown.items()]
+        tables = [_table(heading, part, look[method.name], scale, results.things) for heading, part in shown.items()]
         blocks.append({"method": method, "tables": tables, "signed": scale.low < 0})
     return blocks
 
 
-def _table(heading: str, found: KernelWeights, look: Look, scale: Scale) -> dict[str, Any]:
+def _table(heading: str, found: KernelWeights, look: Look, scale: Scale, things: str) -> dict[str, Any]:
     means = {size: [sum(seeds) / len(seeds) for seeds in by_kernel] for size, by_kernel in found.by_size.items()}
     heaviest = sorted(range(len(found.kernels)), key=lambda k: -max(abs(values[k]) for values in means.values()))
     shown = sorted(heaviest[:MOST_KERNELS])
@@ -43,7 +44,7 @@ def _table(heading: str, found: KernelWeights, look: Look, scale: Scale) -> dict
         cells = []
         for size, by_kernel in found.by_size.items():
             title = (
-                f"{found.kernels[k]}, {formats.count(size)} training images: mean {means[size][k]:.3f}; seeds "
+                f"{found.kernels[k]}, {formats.count(size)} training {things}: mean {means[size][k]:.3f}; seeds "
                 + ", ".join(f"{v:.3f}" for v in by_kernel[k])
             )
             cells.append(

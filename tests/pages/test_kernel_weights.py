@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from kernelopt.evaluation.records import Record
-from kernelopt.pages import summary
+from kernelopt.pages import kernel_weights, summary
 
 from .make_records import make_methods, make_records
 
 
-def weighed(*cells: tuple[int, int, dict[str, float]]) -> summary.KernelWeights:
+def weighed(*cells: tuple[int, int, dict[str, float]]) -> kernel_weights.KernelWeights:
     records = [Record("set", "learned-kernel", size, seed, weights=weights) for size, seed, weights in cells]
     (results,) = summary.arrange(records, make_methods())
-    return summary.kernel_weights(results, "learned-kernel")
+    return kernel_weights.kernel_weights(results, "learned-kernel")
 
 
 def test_kernels_whose_fitted_width_differs_are_one_kernel():
@@ -34,8 +34,8 @@ def test_kernels_of_one_name_are_matched_by_it_in_any_order():
 
 def test_weights_add_up_by_what_the_kernels_look_at():
     (results,) = summary.arrange(make_records(images=10), make_methods())
-    found = summary.kernel_weights(results, "features-mkl")
-    added = found.added({kernel: summary.looks_at(kernel) for kernel in found.kernels})
+    found = kernel_weights.kernel_weights(results, "features-mkl")
+    added = found.added({kernel: kernel_weights.looks_at(kernel) for kernel in found.kernels})
     assert added.kernels == ("pixels", "layer 1", "layer 2")
     for record in results.cells("features-mkl", 600):
         layer2 = sum(weight for name, weight in record.weights.items() if "layer 2" in name)
@@ -45,4 +45,4 @@ def test_weights_add_up_by_what_the_kernels_look_at():
 
 def test_a_method_without_weights_has_none():
     (results,) = summary.arrange(make_records(images=10), make_methods())
-    assert summary.kernel_weights(results, "cnn-learned") is None
+    assert kernel_weights.kernel_weights(results, "cnn-learned") is None
