@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kernelopt.conv.derivative_banks import laplacian, lines, prewitt, scharr, sobel
-from kernelopt.conv.patch_banks import kmeans, patch_pca, random_patches, zca
+from kernelopt.conv.patch_banks import kmeans, patch_pca, random_patches, whitening, zca
 from kernelopt.conv.wave_banks import cosine, gabor, morlet
 
 
@@ -58,6 +58,7 @@ BANKS: dict[str, Callable[..., np.ndarray]] = {
     "random": random,
     "random_patches": random_patches,
     "patch_pca": patch_pca,
+    "whitening": whitening,
     "zca": zca,
     "kmeans": kmeans,
 }
@@ -72,7 +73,7 @@ def make_bank(bank: str | Callable, n_filters, kernel_size, channels=1, images=N
         A key of ``BANKS``, or a function of the arguments that follow.
     n_filters, kernel_size, channels : int
     images : array of shape (n, channels, h, w), optional
-        Training images, needed by "random_patches", "patch_pca", "zca" and "kmeans".
+        Training images, needed by "random_patches", "patch_pca", "whitening", "zca" and "kmeans".
     random_state : int, sequence of int, Generator or None
         Seed, used by "random" and the banks made from patches.
 

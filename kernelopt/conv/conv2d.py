@@ -150,6 +150,10 @@ class Conv2D(nn.Module):
 
     def correlate(self, x: torch.Tensor) -> torch.Tensor:
         """Return the responses before the activation, bias included; `x` is (n, channels, h, w)."""
+        return self.respond(x, self.bias)
+
+    def respond(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """Return the correlation with the filters, plus a bias."""
         geometry, h, w = self.geometry, x.shape[2], x.shape[3]
         if x.shape[1] != self.weight.shape[1] * geometry.groups:
             raise ValueError(
@@ -160,7 +164,7 @@ class Conv2D(nn.Module):
         padding = (top, left)
         if top != bottom or left != right:
             x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)
-        return F.conv2d(x, self.weight, self.bias, geometry.strides, padding, geometry.dilation_rate, geometry.groups)
+        return F.conv2d(x, self.weight, bias, geometry.strides, padding, geometry.dilation_rate, geometry.groups)
 
     @property
     def kernel(self) -> torch.Tensor:

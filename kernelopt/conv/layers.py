@@ -53,6 +53,9 @@ class ConvLayer:
         Added to the loss while the layer is trainable; the last one too if a layer before it is.
     kernel_constraint, bias_constraint : str, callable or None
         Applied after each gradient step while the layer is trainable.
+    normalization : "batch" or None
+        "batch" gives each filter's responses mean zero and variance one before the bias is added, see
+        :class:`~kernelopt.conv.normalized.NormalizedConv2D`.
 
     Raises
     ------
@@ -83,6 +86,7 @@ class ConvLayer:
     activity_regularizer: str | Callable | None = None
     kernel_constraint: str | Callable | None = None
     bias_constraint: str | Callable | None = None
+    normalization: str | None = None
 
     def __post_init__(self):
         for name in ("filters", "pool"):
@@ -106,6 +110,8 @@ class ConvLayer:
             make_regularizer(getattr(self, name), name)
         for name in ("kernel_constraint", "bias_constraint"):
             make_constraint(getattr(self, name), name)
+        if self.normalization not in (None, "batch"):
+            raise ValueError(f"normalization={self.normalization!r}, but expected 'batch' or None.")
 
     def __repr__(self) -> str:
         """Return the first two fields and those that differ from their defaults."""

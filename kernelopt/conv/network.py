@@ -17,6 +17,7 @@ try:
     from torch.nn import functional as F
 
     from kernelopt.conv.conv2d import Conv2D, draw, to_oihw
+    from kernelopt.conv.normalized import NormalizedConv2D
 except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
@@ -60,7 +61,8 @@ class ConvNet(nn.Module):
         c, h, w = image_shape
         for layer in self.layers:
             options: dict[str, Any] = {name: getattr(layer, name) for name in _OF_THE_LAYER}
-            convs.append(Conv2D(**options, kernel_initializer="zeros", data_format="channels_first", channels=c))
+            kind = Conv2D if layer.normalization is None else NormalizedConv2D
+            convs.append(kind(**options, kernel_initializer="zeros", data_format="channels_first", channels=c))
             pool, (h, w) = layer.sizes(h, w)
             self.pools.append(pool)
             c = layer.filters
@@ -90,7 +92,7 @@ class ConvNet(nn.Module):
                 continue
             x = conv(x)
             if costly and costs is not None and i >= self.n_frozen:
-                costs.append(torch.as_tensor(conv.activity_penalty(x)))
+                costs.append(torch.as_tensor(conv.activity_penalty(x.float() if x.dtype == torch.bfloat16 else x)))
             x = F.max_pool2d(x, self.pools[i])
         return x
 
@@ -158,7 +160,7 @@ def start_network(
     >>> torch.allclose(responses.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)
     True
     """
-    network = ConvNet(layers, images.shape[1:], n_classes)
+    network = ConvNet(layers, images.shape[1:], n_classes).eval()
     chosen = np.random.default_rng(seed).permutation(len(images))[:sample]
     x = torch.from_numpy(np.ascontiguousarray(images[chosen], dtype=np.float32))
     with torch.no_grad():
@@ -179,6 +181,8 @@ def start_network(
             bias = network.convs[i].bias
             if bias is not None:
                 bias.copy_(torch.from_numpy(draw(layer.bias_initializer, "bias_initializer", (layer.filters,), rng)))
+            if isinstance(conv := network.convs[i], NormalizedConv2D):
+                conv.look(x)
             x = network.maps(x, i, i + 1)
     return network
 

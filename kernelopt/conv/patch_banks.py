@@ -45,6 +45,57 @@ def patch_pca(n_filters, kernel_size, channels=1, images=None, random_state=None
     return (vectors * np.sign(peak)).reshape(n_filters, channels, kernel_size, kernel_size)
 
 
+def whitening(n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
+    r"""Principal components of patches scaled to responses of variance one, each with its negative.
+
+    .. math:: \pm \frac{v_i}{\sqrt{\max(\lambda_i, \epsilon)}}, \qquad \Sigma v_i = \lambda_i v_i, \qquad
+              \lambda_1 \ge \lambda_2 \ge \ldots
+
+    with the patches' covariance :math:`\Sigma` and :math:`\epsilon` a thousandth of its mean eigenvalue. A rectifier
+    or its like keeps one side of each response, so it takes both filters to keep all of it. First come the
+    positive ones, as many as half of the filters, rounded up.
+
+    Parameters
+    ----------
+    n_filters, kernel_size, channels : int
+        At most ``2 * channels * kernel_size**2`` filters.
+    images : array of shape (n, channels, h, w)
+        Training images.
+    random_state : int, sequence of int, Generator or None
+        Seed of the choice of patches, when there are too many.
+
+    Returns
+    -------
+    array of shape (n_filters, channels, kernel_size, kernel_size)
+
+    Raises
+    ------
+    ValueError
+        If all patches are equal.
+
+    References
+    ----------
+    K. Jordan: 94% on CIFAR-10 in 3.29 seconds on a single GPU. 2024.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).normal(size=(10, 1, 8, 8)).cumsum(axis=3)
+    >>> W = whitening(8, 2, images=images)
+    >>> bool((W[4:] == -W[:4]).all())
+    True
+    """
+    n_sides = 2 * channels * kernel_size**2
+    need_at_most("whitening", n_filters, n_sides, f"size {kernel_size}, channels {channels}")
+    patches = draw_patches("whitening", images, kernel_size, channels, np.random.default_rng(random_state))
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False, bias=True)))
+    if not values.sum() > 0:
+        raise ValueError("bank='whitening' whitens what varies, but all patches of the images are equal.")
+    peak = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
+    W = (vectors * np.sign(peak) / np.sqrt(np.maximum(values, 1e-3 * values.mean())))[:, ::-1].T
+    half = (n_filters + 1) // 2
+    return np.concatenate([W[:half], -W[: n_filters - half]]).reshape(n_filters, channels, kernel_size, kernel_size)
+
+
 def zca(n_filters, kernel_size, channels=1, images=None, random_state=None) -> np.ndarray:
     r"""Whitening of patches by the symmetric matrix nearest the identity, one filter per entry of a patch.
 

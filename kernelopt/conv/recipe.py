@@ -12,6 +12,7 @@ from kernelopt.conv.augmentation import Augmentation
 
 OPTIMIZERS = ("adamw", "sgd", "muon")
 SCHEDULES = ("one_cycle", "constant")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Recipe:
     patience : int or None
         Stop once the validation loss has not fallen for so many epochs, and go back to its best epoch;
         None to train for all epochs and keep the last.
+    precision : {"float32", "bfloat16"}
+        Of products and of what flows between layers. Weights, their steps and the loss are float32 in either case.
+    compile : bool
+        Let torch.compile make code for the network first, which takes from seconds to a minute.
 
     Raises
     ------
@@ -72,6 +77,8 @@ class Recipe:
     clip_norm: float | None = None
     augmentation: Augmentation | None = None
     patience: int | None = None
+    precision: str = "float32"
+    compile: bool = False
 
     def __post_init__(self):
         check_scalar(self.epochs, "epochs", Integral, min_val=1)
@@ -79,7 +86,7 @@ class Recipe:
         check_scalar(self.learning_rate, "learning_rate", Real, min_val=0)
         check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
         check_scalar(self.label_smoothing, "label_smoothing", Real, min_val=0, max_val=1, include_boundaries="left")
-        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}={getattr(self, name)!r}, but expected one of {known}.")
         if self.clip_norm is not None:
@@ -88,6 +95,8 @@ class Recipe:
             raise ValueError(f"augmentation={self.augmentation!r}, but expected an Augmentation or None.")
         if self.patience is not None:
             check_scalar(self.patience, "patience", Integral, min_val=1)
+        if not isinstance(self.compile, bool):
+            raise TypeError(f"compile={self.compile!r}, but expected True or False.")
 
     def rate(self, progress: float) -> float:
         """Return the learning rate when this share of all steps is done."""

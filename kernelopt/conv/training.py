@@ -5,20 +5,19 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from kernelopt.conv.checkpoints import Checkpoint
-from kernelopt.conv.distributed import Team
-from kernelopt.conv.network import ConvNet, in_batches
-from kernelopt.conv.objectives import objective_for
-from kernelopt.conv.optimizers import make_optimizers, set_state, state_tensors
+from kernelopt.conv.network import ConvNet
+from kernelopt.conv.optimizers import set_state, state_tensors
 from kernelopt.conv.recipe import Recipe
 from kernelopt.conv.recorder import Recorder, keep_network
+from kernelopt.conv.run import Numbers, Run
 from kernelopt.conv.validation import Samples, Watch
 from kernelopt.errors import missing_extra
 
@@ -27,8 +26,6 @@ try:
 except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
-Numbers = tuple[float, float, float]  # mean loss, mean score, norm of the mean gradient
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -36,7 +33,8 @@ class Outcome:
 
     `gradient_norm` is that of the full training loss over all trainable parameters at the end, divided
     by its value at the start: how far the run is from a stationary point. It is no bound on the
-    distance to the best loss; for a network with hidden layers none is known.
+    distance to the best loss; for a network with hidden layers none is known. Both are measured on a
+    random part of the samples where there are more than ``kernelopt.conv.run.MEASURED``.
 
     `validation` holds the curves of a :class:`~kernelopt.conv.validation.Watch`, if there was one;
     `best_epoch` is the epoch whose weights the network has.
@@ -138,94 +136,6 @@ def train(
     )
 
 
-class Run:
-    """A network with its training samples, optimiser and random numbers, between two steps.
-
-    Parameters
-    ----------
-    network : ConvNet
-    samples : Samples
-    recipe : Recipe
-    seed : int or sequence of int
-    device : torch.device or str
-    """
-
-    def __init__(
-        self,
-        network: ConvNet,
-        samples: Samples,
-        recipe: Recipe,
-        seed: int | Sequence[int],
-        device: torch.device | str,
-    ):
-        self.network, self.recipe, self.device = network.to(device), recipe, device
-        x, self.targets, self.weights = samples.on(device)
-        varied = recipe.augmentation is not None
-        self.first = network.n_frozen if recipe.reuse_frozen and not varied else 0
-        self.inputs = in_batches(lambda batch: network.maps(batch, stop=self.first), x) if self.first else x
-        self.n_batches = math.ceil(len(self.inputs) / recipe.batch_size)
-        self.team = Team(device)
-        self.team.check(len(self.inputs) // self.n_batches)
-        self.forward = self.team.wrap(network)
-        self.objective = objective_for(self.targets, recipe.label_smoothing)
-        self.optimizers = make_optimizers(recipe.optimizer, network, recipe.weight_decay)
-        parts = [seed] if isinstance(seed, int) else list(seed)
-        shuffle = parts[0] if len(parts) == 1 else _mixed(parts)
-        self.shuffle = torch.Generator().manual_seed(shuffle)
-        self.variation = torch.Generator(device)
-        self.variation.manual_seed(_mixed([*parts, 0, 1]))
-
-    def measure(self) -> Numbers:
-        """Return loss, score and norm of the gradient on all samples as they are, and leave the network alone."""
-        return self._sweep(torch.arange(len(self.inputs)), None)
-
-    def epoch(self, epoch: int) -> Numbers:
-        """Visit all samples once, in a random order, with one step per batch; epochs count from 1."""
-        return self._sweep(torch.randperm(len(self.inputs), generator=self.shuffle), (epoch - 1) * self.n_batches)
-
-    def _sweep(self, order: torch.Tensor, n_done: int | None) -> Numbers:
-        """Visit the samples in this order; take steps if `n_done`, the number of those before, is given."""
-        network, n = self.network, len(self.inputs)
-        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        gradients = [torch.zeros_like(parameter) for parameter in parameters]
-        loss_sum = torch.zeros((), device=self.device)
-        score_sum = torch.zeros((), device=self.device)
-        for i, batch in enumerate(order.to(self.device).tensor_split(self.n_batches)):
-            x = self.inputs[batch]
-            if n_done is not None and self.recipe.augmentation is not None:
-                x = self.recipe.augmentation(x, self.variation)
-            mine = self.team.mine(len(batch))
-            x, targets = x[mine], self.targets[batch[mine]]
-            weights = None if self.weights is None else self.weights[batch[mine]]
-            costs: list[torch.Tensor] = []
-            outputs = self.forward(x, self.first, costs)
-            loss = self.objective.loss(outputs, targets, weights) + sum(costs)
-            if self.team.size > 1:  # gradients are averaged over processes, whose parts may differ in size
-                loss = loss * (len(x) * self.team.size / len(batch))
-            loss = loss + network.penalty()
-            network.zero_grad()
-            loss.backward()
-            for gradient, parameter in zip(gradients, parameters, strict=True):
-                gradient.add_(cast(torch.Tensor, parameter.grad), alpha=len(batch) / n)
-            loss_sum += loss.detach() * len(batch)
-            score_sum += self.objective.score(outputs.detach(), targets, weights)
-            if n_done is not None:
-                self._step(n_done + i, parameters)
-        norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
-        self.team.total(sums := torch.stack([loss_sum / self.team.size, score_sum]))
-        return float(sums[0]) / n, float(sums[1]) / n, float(norm)
-
-    def _step(self, n_done: int, parameters: list[torch.nn.Parameter]) -> None:
-        if self.recipe.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm)
-        rate = self.recipe.rate((n_done + 0.5) / (self.recipe.epochs * self.n_batches))
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
-        self.network.project()
-
-
 def _state(run: Run, recorder: Recorder, watch: Watch | None, start: Numbers) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return all that the rest of a run depends on, as tensors and as facts for JSON."""
     tensors = {f"network.{name}": value for name, value in run.network.state_dict().items()}
@@ -269,10 +179,6 @@ def check_finite(loss: float, recipe: Recipe) -> None:
 def first_filters(network: ConvNet) -> np.ndarray:
     """Return a copy of the first layer's filters, (F, c, k, k)."""
     return network.filters[0].detach().cpu().numpy().copy()
-
-
-def _mixed(parts: list[int]) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
 def as_tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:

@@ -7,14 +7,16 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from kernelopt.conv.augmentation import averaged
 from kernelopt.conv.images import validate_images
-from kernelopt.estimators.network import NetworkEstimator, unless_one
+from kernelopt.conv.presets import settled
+from kernelopt.estimators.network_training import TrainableEstimator, unless_one
 from kernelopt.estimators.temperature import best_temperature
 
 
-class ConvNetClassifier(ClassifierMixin, NetworkEstimator):
+class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
     r"""Classifier whose kernel is learned as convolution filters, by backpropagation.
 
     With images :math:`x`, layers :math:`h_l = \mathrm{maxpool}(\max(0, W_l \star h_{l-1} + b_l))` and
@@ -89,6 +91,22 @@ class ConvNetClassifier(ClassifierMixin, NetworkEstimator):
         same data and settings and an integer `random_state`.
     feature_layer : int or str
         Whose outputs `transform` returns, see :meth:`features`.
+    precision : {"auto", "float32", "bfloat16"}
+        Of training; predictions are always made in float64. "bfloat16" multiplies, and keeps what flows between layers,
+        in 16 bits; weights, steps and loss stay in float32. "auto" takes it where it is faster, see
+        :func:`kernelopt.conv.precision.find_precision`; `precision_` says what it was. In either, the same settings
+        give the same bits on the same machine.
+    preset : {"speed"} or None
+        "speed" puts its values in the place of parameters left at their defaults, see
+        :func:`kernelopt.conv.presets.speed`.
+    test_time_augmentation : bool
+        Whether logits are averaged over views of each image, see :func:`kernelopt.conv.augmentation.averaged`; mirrored
+        ones are among them if training images were.
+    trace : path or None
+        File, .npz, that a :class:`kernelopt.conv.trace.Trace` of the training is written to when it ends. It looks at
+        64 of the training images, drawn at random, and changes no bit of the training.
+    compile : bool
+        Let torch.compile make code for the network. That takes from seconds to a minute, and was slower on processors.
 
     Attributes
     ----------
@@ -103,6 +121,8 @@ class ConvNetClassifier(ClassifierMixin, NetworkEstimator):
     best_epoch_ : int
         The epoch whose weights are kept; the last without early stopping.
     threads_ : int
+    precision_ : {"float32", "bfloat16"}
+        Of the training.
     temperature_ : float
         1 without calibration.
     gradient_norm_ : float
@@ -174,6 +194,11 @@ class ConvNetClassifier(ClassifierMixin, NetworkEstimator):
         calibration=None,
         checkpoint=None,
         feature_layer=-1,
+        precision="auto",
+        preset=None,
+        test_time_augmentation=False,
+        trace=None,
+        compile=False,
     ):
         self.layers = layers
         self.filters = filters
@@ -203,6 +228,11 @@ class ConvNetClassifier(ClassifierMixin, NetworkEstimator):
         self.calibration = calibration
         self.checkpoint = checkpoint
         self.feature_layer = feature_layer
+        self.precision = precision
+        self.preset = preset
+        self.test_time_augmentation = test_time_augmentation
+        self.trace = trace
+        self.compile = compile
 
     def fit(self, X, y, sample_weight=None):
         """Set the filters' start from the images, then learn what is trainable.
@@ -245,7 +275,8 @@ class ConvNetClassifier(ClassifierMixin, NetworkEstimator):
         held_out = self._train(images, labels, weights, len(self.classes_), classes=labels)
         self.temperature_ = 1.0
         if self.calibration is not None:
-            self.temperature_ = best_temperature(self._infer(held_out.images), held_out.targets, held_out.weights)
+            logits = self._infer(held_out.images, self._views())
+            self.temperature_ = best_temperature(logits, held_out.targets, held_out.weights)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -307,15 +338,28 @@ class ConvNetClassifier(ClassifierMixin, NetworkEstimator):
 
     def predict_proba(self, X):
         """Return class probabilities, the softmax of the logits over `temperature_`, of shape (n, n_classes)."""
-        return softmax(self._apply(X, lambda network, x: network(x)) / self.temperature_, axis=1)
+        return softmax(self._apply(X, self._views()) / self.temperature_, axis=1)
 
     def decision_function(self, X):
         """Return the logits (n, n_classes); for two classes their difference (n,), second minus first."""
-        logits = self._apply(X, lambda network, x: network(x))
+        logits = self._apply(X, self._views())
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def _views(self):
+        """Return the function of network and images whose values are the logits."""
+        check_is_fitted(self, "network_")
+        settings = settled(self, self.image_shape_, 1)
+        if not settings["test_time_augmentation"]:
+            return lambda network, x: network(x)
+        augmentation = settings["augmentation"]
+        mirror = augmentation is not None and bool(augmentation.flip)
+        return lambda network, x: averaged(network, x, mirror)
 
     def _check_parameters(self):
         super()._check_parameters()
+        if not isinstance(self.test_time_augmentation, bool | np.bool_):
+            found = self.test_time_augmentation
+            raise ValueError(f"test_time_augmentation={found!r}, but expected True or False.")
         if self.calibration not in (None, "temperature"):
             raise ValueError(f"calibration={self.calibration!r}, but expected 'temperature' or None.")
 

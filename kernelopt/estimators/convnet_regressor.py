@@ -7,10 +7,10 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_sample_weight
 
 from kernelopt.conv.images import validate_images
-from kernelopt.estimators.network import NetworkEstimator, unless_one
+from kernelopt.estimators.network_training import TrainableEstimator, unless_one
 
 
-class ConvNetRegressor(RegressorMixin, NetworkEstimator):
+class ConvNetRegressor(RegressorMixin, TrainableEstimator):
     r"""Regressor on images whose kernel is learned as convolution filters, by backpropagation.
 
     .. math:: \min_{W, b, V, c} \frac{1}{\sum_i w_i} \sum_i w_i \frac1k \|V \phi_{W,b}(x_i) + c - t_i\|^2
@@ -25,12 +25,12 @@ class ConvNetRegressor(RegressorMixin, NetworkEstimator):
         As in :class:`~kernelopt.estimators.convnet.ConvNetClassifier`, and so are the others.
     device, threads, image_shape, image_format, random_state, verbose, optimizer, schedule, clip_norm, augmentation
         Augmentation must leave the targets true: a mirrored image may need another angle.
-    early_stopping, validation_fraction, n_iter_no_change, checkpoint, feature_layer
+    early_stopping, validation_fraction, n_iter_no_change, checkpoint, feature_layer, precision, trace, compile
         See there.
 
     Attributes
     ----------
-    filters_, filter_snapshots_, gradient_norm_, n_iter_, best_epoch_, threads_, image_shape_, network_
+    filters_, filter_snapshots_, gradient_norm_, n_iter_, best_epoch_, threads_, precision_, image_shape_, network_
         As in :class:`~kernelopt.estimators.convnet.ConvNetClassifier`.
     pixel_mean_, pixel_scale_ : arrays of shape (c,)
     target_mean_, target_scale_ : arrays of shape (n_outputs,)
@@ -77,6 +77,9 @@ class ConvNetRegressor(RegressorMixin, NetworkEstimator):
         n_iter_no_change=10,
         checkpoint=None,
         feature_layer=-1,
+        precision="auto",
+        trace=None,
+        compile=False,
     ):
         self.layers = layers
         self.filters = filters
@@ -103,6 +106,9 @@ class ConvNetRegressor(RegressorMixin, NetworkEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.checkpoint = checkpoint
         self.feature_layer = feature_layer
+        self.precision = precision
+        self.trace = trace
+        self.compile = compile
 
     def fit(self, X, y, sample_weight=None):
         """Set the filters' start from the images, then learn what is trainable.

@@ -113,6 +113,7 @@ def _network(image_shape, seed, *, learning_rate, bank, trainable):
         device="cpu",
         threads=1,
         random_state=seed,
+        precision="float32",  # the same on all machines, and as in the records that are committed
     )
 
 

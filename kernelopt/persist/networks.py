@@ -47,6 +47,8 @@ def _conv_net_shapes(layers, image_shape, n_classes) -> dict[str, tuple[int, ...
         shapes[f"convs.{i}.weight"] = layer.geometry.kernel_shape(layer.filters, c)
         if layer.use_bias:
             shapes[f"convs.{i}.bias"] = (layer.filters,)
+        if layer.normalization is not None:
+            shapes |= {f"convs.{i}.running_{name}": (layer.filters,) for name in ("mean", "var")}
         c, (_, sides) = layer.filters, layer.sizes(*sides)
     return shapes | {"head.weight": (n_classes, c * prod(sides)), "head.bias": (n_classes,)}
 

@@ -21,9 +21,9 @@ def test_shape_norm_and_mean_are_as_documented(bank, kernel_size, images):
     W = make_bank(bank, 6, kernel_size, 3, images, random_state=0)
     assert W.shape == (6, 3, kernel_size, kernel_size) and W.dtype == np.float64
     flat = W.reshape(6, -1)
-    if bank not in ("random", "zca"):
+    if bank not in ("random", "zca", "whitening"):
         np.testing.assert_allclose(np.linalg.norm(flat, axis=1), 1, atol=1e-12)
-    if bank not in ("random", "zca", "dct", "patch_pca"):
+    if bank not in ("random", "zca", "whitening", "dct", "patch_pca"):
         np.testing.assert_allclose(flat.mean(axis=1), 0, atol=1e-12)
     distances = np.linalg.norm(flat[:, None] - flat[None], axis=2) + 9 * np.eye(6)
     assert distances.min() > 1e-3, "two filters of a bank are equal"
@@ -197,6 +197,20 @@ def test_zca_whitens_and_stays_nearest_the_patch():
     np.testing.assert_allclose(symmetric, symmetric.T, atol=1e-10)
 
 
+def test_whitening_gives_uncorrelated_responses_of_variance_one_both_ways():
+    images = np.random.default_rng(0).normal(size=(30, 3, 10, 10)).cumsum(axis=2) + 5
+    W = make_bank("whitening", 24, 2, 3, images, random_state=0).reshape(24, 12)
+    np.testing.assert_array_equal(W[12:], -W[:12])
+    patches = draw_patches("whitening", images, 2, 3, np.random.default_rng(0))
+    responses = patches @ W[:12].T
+    np.testing.assert_allclose(np.cov(responses, rowvar=False, bias=True), np.eye(12), atol=1e-8)
+    spread = (patches @ (W[:12] / np.linalg.norm(W[:12], axis=1)[:, None]).T).var(axis=0)
+    assert (np.diff(spread) < 0).all(), "the direction that varies most comes first"
+    np.testing.assert_array_equal(
+        make_bank("whitening", 5, 2, 3, images, random_state=0)[3:], -W[:2].reshape(2, 3, 2, 2)
+    )
+
+
 def test_zca_does_not_amplify_directions_without_variation(images):
     images = np.concatenate([images[:, :1], images[:, :1]], axis=1)  # two equal channels
     patches = draw_patches("zca", images, 3, 2, np.random.default_rng(0))
@@ -267,6 +281,8 @@ def test_a_function_is_a_bank_too():
         (("kmeans", 4, 3, 3, np.zeros((2, 1, 5, 5))), "expected .n, 3, h, w."),
         (("random_patches", 4, 3), "pass training images"),
         (("random_patches", 30, 3, 1, np.eye(6).reshape(1, 1, 6, 6)), "at most 14 filters"),
+        (("whitening", 19, 3, 1, np.zeros((2, 1, 5, 5))), "at most 18 filters"),
+        (("whitening", 4, 3, 1, np.zeros((2, 1, 5, 5))), "all patches of the images are equal"),
         (("zca", 10, 3, 1, np.zeros((2, 1, 5, 5))), "at most 9 filters"),
         (("zca", 4, 3, 1, np.zeros((2, 1, 5, 5))), "all patches of the images are equal"),
         (("sobel", 4, 1), "kernel_size"),

@@ -3,6 +3,7 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from kernelopt.conv import run as run_module
 from kernelopt.conv.constraints import UnitNorm
 from kernelopt.conv.devices import find_device, infer, reproducible
 from kernelopt.conv.layers import build_layers
@@ -10,6 +11,7 @@ from kernelopt.conv.network import start_network
 from kernelopt.conv.recorder import Recorder, thinned
 from kernelopt.conv.regularizers import L1, L2
 from kernelopt.conv.training import Recipe, train
+from kernelopt.conv.validation import Samples
 
 rng = np.random.default_rng(0)
 IMAGES = rng.normal(size=(32, 1, 8, 8)).astype(np.float32)
@@ -144,6 +146,21 @@ def test_gradient_norms_are_those_of_the_full_training_loss():
     network.load_state_dict(start)
     assert recorder.history["gradient_norm"][0] == pytest.approx(norm(), rel=1e-4)
     assert outcome.gradient_norm == pytest.approx(at_end / norm(), rel=1e-3)
+
+
+def test_of_many_samples_a_fixed_random_part_is_measured(monkeypatch):
+    monkeypatch.setattr(run_module, "MEASURED", 20)
+    with reproducible(1):
+        network = start_network(build_layers(filters=(8, 12), kernel_size=3), IMAGES, 4, 0)
+        torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(0))
+        runs = [run_module.Run(network, Samples(IMAGES, LABELS), Recipe(1, 6), seed, "cpu") for seed in (0, 0, 1)]
+        chosen = runs[0].measured
+        assert len(set(chosen.tolist())) == 20 and torch.equal(chosen, runs[1].measured)
+        assert not torch.equal(chosen, runs[2].measured)
+        loss = torch.nn.functional.cross_entropy(
+            network(torch.from_numpy(IMAGES[chosen])), torch.tensor(LABELS[chosen])
+        )
+        assert runs[0].measure()[0] == pytest.approx(loss.item(), rel=1e-6)
 
 
 def test_label_smoothing_and_weight_decay_are_not_ignored():

@@ -234,7 +234,7 @@ def test_threads_are_those_that_a_trial_finds_fastest(monkeypatch):
 
     samples = Samples(X[:, None].astype(np.float32), y)
     before = weights(model)
-    found = threads.find_threads("auto", thawed(model.network_), samples, model._recipe(300), clock)
+    found = threads.find_threads("auto", thawed(model.network_), samples, model._recipe(model.get_params(), 300), clock)
     assert found == 2 and all(np.array_equal(a, b) for a, b in zip(before, weights(model), strict=True))
 
 
