@@ -1,10 +1,11 @@
-"""The command line: ``kernelopt contrast`` and ``kernelopt data``."""
+"""The command line: ``kernelopt contrast``, ``kernelopt explain`` and ``kernelopt data``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +56,19 @@ def _parser() -> argparse.ArgumentParser:
     contrast.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")
     contrast.set_defaults(run=_contrast)
 
+    explain = commands.add_parser(
+        "explain",
+        help="an interactive page for newcomers, from a training run made on the spot",
+        description="Train a small network with learned and with frozen kernels, learn the weights of a sum of "
+        "kernels, and write one page that shows every number at work. It takes some ten seconds.",
+    )
+    explain.add_argument("-o", "--output", default="explain.html", metavar="FILE", help="the page (explain.html)")
+    explain.add_argument("--data", default="fashion-mnist-small", metavar="NAME", help="square grey images in classes")
+    explain.add_argument("--seed", type=int, default=0, metavar="S", help="of images, start and order (0)")
+    explain.add_argument("--quick", action="store_true", help="fewer images and epochs, for a first look")
+    explain.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")
+    explain.set_defaults(run=_explain)
+
     data = commands.add_parser("data", help="list the data sets: what is there, and how to get the rest")
     data.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")
     data.set_defaults(run=_data)
@@ -78,6 +92,27 @@ def _contrast(options: argparse.Namespace) -> int:
     failed = sum(record.status != "ok" for record in records)
     print(f"wrote {options.output}: {len(records)} cells" + (f", {failed} of them failed" if failed else ""))
     return 1 if failed else 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from kernelopt.evaluation.explained.lesson import QUICK, Plan, make_lesson
+    from kernelopt.evaluation.explained.published import published_study
+    from kernelopt.pages.explain.page import write
+
+    folder = Path(options.output).parent
+    if not folder.is_dir():  # before the work, not after it
+        raise FileNotFoundError(f"the folder {str(folder)!r} does not exist; make it first")
+    lesson = make_lesson(
+        options.data,
+        seed=options.seed,
+        plan=QUICK if options.quick else Plan(),
+        data_home=options.data_home,
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    command = f"kernelopt explain --data {options.data} --seed {options.seed}" + " --quick" * options.quick
+    write(options.output, lesson.to_dict(), published_study(), command=command)
+    print(f"wrote {options.output}: open it in a browser; it loads nothing from anywhere")
+    return 0
 
 
 def _data(options: argparse.Namespace) -> int:

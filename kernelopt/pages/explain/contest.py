@@ -1,0 +1,144 @@
+"""Fixed against learned: the packaged study as a chart, a table and sentences that follow from its intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kernelopt.evaluation.records import Record
+from kernelopt.evaluation.statistics import Estimate, crossed_interval
+from kernelopt.pages.figures.charts import Axis, Chart, Line, Point
+from kernelopt.pages.figures.marks import Look, Scale
+from kernelopt.pages.formats import count, percent, percent_interval, points, points_interval
+
+LEARNED = "cnn-learned"
+RIVALS = {  # frozen banks and how the page calls them
+    "cnn-random": "random kernels, frozen",
+    "cnn-gabor": "Gabor kernels, frozen",
+    "cnn-kmeans": "k-means kernels, frozen",
+}
+VERDICTS = {"fixed": "fixed is better", "learned": "learned is better", "open": "cannot be told"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Learned minus fixed at one training size, and what its interval allows one to say."""
+
+    size: int
+    estimate: Estimate
+
+    @property
+    def verdict(self) -> str:
+        """Which one is better, if the interval says so: "learned", "fixed" or "open"."""
+        return "learned" if self.estimate.low > 0 else "fixed" if self.estimate.high < 0 else "open"
+
+    @property
+    def words(self) -> str:
+        """The verdict in words."""
+        return VERDICTS[self.verdict]
+
+
+class Cells:
+    """The cells of one data set, all tested on the same images.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        In any order.
+
+    Raises
+    ------
+    ValueError
+        If the records are of several data sets or of different test images.
+    """
+
+    def __init__(self, records: Sequence[Record]):
+        named, tested = {r.dataset for r in records}, {len(r.correct) for r in records}
+        if len(named) != 1 or len(tested) != 1:
+            raise ValueError(
+                f"the records are of the data sets {sorted(named)} with {sorted(tested)} test images, but one data set "
+                f"and one test part are compared. Report them apart."
+            )
+        (self.dataset,), (self.images,) = named, tested
+        self.sizes = sorted({r.size for r in records})
+        self.seeds = sorted({r.seed for r in records})
+        self._correct = {r.key[1:]: np.array(r.correct, dtype=float) for r in records}
+
+    def accuracy(self, method: str, size: int) -> Estimate | None:
+        """Return the mean accuracy over seeds and test images, if the method was run at this size."""
+        rows = [self._correct[method, size, s] for s in self.seeds if (method, size, s) in self._correct]
+        return crossed_interval(np.array(rows)) if rows else None
+
+    def differences(self, method: str, rival: str) -> list[Difference]:
+        """Return the paired differences at the sizes where both were run."""
+        found = []
+        for size in self.sizes:
+            pairs = [
+                self._correct[method, size, s] - self._correct[rival, size, s]
+                for s in self.seeds
+                if (method, size, s) in self._correct and (rival, size, s) in self._correct
+            ]
+            if pairs:
+                found.append(Difference(size, crossed_interval(np.array(pairs))))
+        return found
+
+
+def contest(records: Sequence[Record]) -> dict[str, Any]:
+    """Return what the exhibit shows of the study's records."""
+    cells = Cells(records)
+    rivals = {name: cells.differences(LEARNED, name) for name in RIVALS}
+    return {
+        "dataset": cells.dataset,
+        "images": cells.images,
+        "seeds": len(cells.seeds),
+        "sizes": [difference.size for difference in next(iter(rivals.values()))],
+        "rivals": rivals,
+        "labels": RIVALS,
+        "chart": chart(cells).svg(),
+        "data": {
+            name: [[d.size, d.estimate.mean, d.estimate.low, d.estimate.high, d.words] for d in found]
+            for name, found in rivals.items()
+        },
+        "weights": cells.differences("learned-kernel", "uniform-kernel"),
+        "bridge": cells.differences("features-mkl", LEARNED),
+    }
+
+
+def sentence(differences: Sequence[Difference]) -> str:
+    """Return what a row of paired differences says, size by size."""
+    parts = [
+        f"{points(d.estimate.mean)} points {points_interval(d.estimate)} with {count(d.size)} images ({d.words})"
+        for d in differences
+    ]
+    return "; ".join(parts)
+
+
+def chart(cells: Cells) -> Chart:
+    """Return accuracy against training size, learned filters in bold."""
+    looks = {LEARNED: Look("filters", True, 0)} | {name: Look("filters", False, k) for k, name in enumerate(RIVALS)}
+    labels = {LEARNED: "learned kernels"} | {name: text.replace(", frozen", "") for name, text in RIVALS.items()}
+    lines, ends = [], []
+    for name in (*RIVALS, LEARNED):
+        found = [(n, cells.accuracy(name, n)) for n in cells.sizes]
+        line = [
+            Point(
+                n, 100 * e.mean, 100 * e.low, 100 * e.high,
+                f"{labels[name]}, {count(n)} images: {percent(e.mean)}% {percent_interval(e)}",
+            )
+            for n, e in found if e
+        ]  # fmt: skip
+        ends += [value for p in line for value in (p.low, p.high) if value is not None]
+        lines.append(Line(labels[name], looks[name], line))
+    scale = Scale.over(ends)
+    sizes = Scale.over(cells.sizes, log=True)
+    return Chart(
+        Axis("training images", sizes, [(n, count(n)) for n in cells.sizes]),
+        Axis("test accuracy, %", scale, [(v, f"{v:g}") for v in scale.ticks()]),
+        lines,
+        "Test accuracy against the number of training images for learned kernels and three banks of fixed ones; the "
+        "table below has the numbers.",
+        width=520,
+    )
