@@ -140,5 +140,4 @@ def chart(cells: Cells) -> Chart:
         lines,
         "Test accuracy against the number of training images for learned kernels and three banks of fixed ones; the "
         "table below has the numbers.",
-        width=520,
     )

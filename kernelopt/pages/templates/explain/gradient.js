@@ -23,7 +23,7 @@ function gradient() {
     kernel.frame("entry", u, v);
     kernel.label("Gradient for the kernel: " + lesson.backward.autograd[filter.value].map((value) => brief(value)).join(", "));
     picture.frame("shift", u, v, out, out);
-    step.limit(terms.length, Math.min(1, terms.length));
+    step.limit(terms.length, Math.min(20, terms.length));
     show();
   }
   function show() {

@@ -14,7 +14,7 @@ function meeting() {
     network.label(`Likeness by the network\u2019s features at epoch ${meet.epochs[t]}`);
     title.textContent = `By the network\u2019s features, epoch ${meet.epochs[t]}`;
     epoch.tell(`epoch ${meet.epochs[t]}`);
-    say("meeting-said", `Epoch ${meet.epochs[t]}: the features\u2019 kernel has centred alignment ${fixed(meet.alignment[t])} with the classes; it had ${fixed(meet.alignment[0])} at the start. The learned weights\u2019 kernel has ${fixed(w.alignment[w.alignment.length - 1])}; equal weights had ${fixed(w.alignment[0])}.`, epoch.playing);
+    say("meeting-said", `Epoch ${meet.epochs[t]}: the features\u2019 kernel has centred alignment ${fixed(meet.alignment[t])} with the classes${t ? `; it had ${fixed(meet.alignment[0])} at the start` : ""}. The learned weights\u2019 kernel has ${fixed(w.alignment[w.alignment.length - 1])}; equal weights had ${fixed(w.alignment[0])}.`, epoch.playing);
   }
   show();
 }

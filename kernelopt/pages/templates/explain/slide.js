@@ -3,6 +3,7 @@ function slide() {
   const box = document.getElementById("slide-exhibit");
   const at = (name) => box.querySelector(`[data-grid="${name}"]`);
   const picture = new Grid(at("image"), side, side, "grey"), map = new Grid(at("output"), out, out, "signed");
+  const numbers = new Grid(at("kernel"), k, k, "signed");
   const products = box.querySelector("[data-products]"), total = box.querySelector("[data-sum]");
   const cards = Array.from({ length: k * k }, () => html("div", "", products));
   const filter = pick("slide-filter", show), state = pick("slide-state", show);
@@ -18,6 +19,9 @@ function slide() {
     const kernel = lesson.filters.filters[epoch][filter.value], bias = lesson.filters.bias[epoch][filter.value];
     const i = Math.floor(place.value / out), j = place.value % out, done = step.value;
     const sums = correlate(image, side, kernel, 0);
+    numbers.paint(kernel); numbers.write(kernel.map((value) => fixed(value, 2)));
+    numbers.label("The kernel: " + kernel.map((value) => fixed(value, 2)).join(", "));
+    if (done > 0) numbers.frame("entry", Math.floor((done - 1) / k), (done - 1) % k); else numbers.unframe("entry");
     map.paint(sums.slice(0, place.value + (done === k * k ? 1 : 0)), largest(sums));
     map.frame("place", i, j);
     picture.frame("window", i, j, k, k);
@@ -34,8 +38,9 @@ function slide() {
     });
     if (done === 0) picture.unframe("pixel");
     const whole = done === k * k;
-    total.replaceChildren(html("span", "", null, whole ? "sum " : "sum so far "), html("strong", "", null, fixed(sum)));
-    if (whole) total.append(`, with bias ${fixed(bias)}: ${fixed(sum + bias)}, rectified: ${fixed(Math.max(0, sum + bias))}`);
+    total.replaceChildren(whole ? "sum " : "sum so far ", html("strong", "", null, fixed(sum)));
+    if (whole) html("span", "", total, `with bias ${fixed(bias)}: ${fixed(sum + bias)}`);
+    if (whole) html("span", "", total, `rectified: ${fixed(Math.max(0, sum + bias))}`);
     const where = `row ${i + 1}, column ${j + 1}`;
     picture.label(`The image, 28 by 28 pixels, and the window at ${where}`.replace(/28/g, side));
     map.label(`Output of the kernel up to ${where}: ${fixed(sum)} there`);

@@ -11,6 +11,14 @@ function training() {
   });
   plot.line(frozen.loss.map((value, epoch) => [epoch, value]), "filters v0");
   plot.line(learned.loss.map((value, epoch) => [epoch, value]), "filters bold");
+  const farthest = Math.max(...learned.move, ...learned.deep_move) * 1.08;
+  const moved = new Plot(box.querySelector('[data-plot="move"]'), {
+    low: 0, high: farthest, first: 0, last: epochs, ticksX: ticks(0, epochs, 6).filter(([value]) => Number.isInteger(value)),
+    ticksY: ticks(0, farthest).map(([value]) => [value, percent(value)]), nameX: "epoch", nameY: "distance from the start, over the start\u2019s size",
+    label: "How far each layer\u2019s kernels are from their start, by epoch; the text below the slider has the numbers",
+  });
+  moved.line(learned.deep_move.map((value, epoch) => [epoch, value]), "filters v1");
+  moved.line(learned.move.map((value, epoch) => [epoch, value]), "filters bold");
   // several small squares side by side, one cell apart, as one grid
   function sheet(name, width, kind) {
     const grid = new Grid(box.querySelector(`[data-grid="${name}"]`), rows * (width + 1) - 1, columns * (width + 1) - 1, kind);
@@ -39,7 +47,8 @@ function training() {
     title.textContent = changes ? "How far they are from their start" : "The first layer\u2019s kernels";
     kernels((changes ? change : all.filters)[t], most[view.value]).label(`${count_} kernels of ${k} by ${k} ${changes ? "minus their start " : ""}at epoch ${t}`);
     answers(all.answers[t], most.answers).label(`What each of the ${count_} kernels passes on of the image at epoch ${t}`);
-    plot.cursor(t);
+    plot.cursor(t); moved.cursor(t);
+    moved.dot("deep", t, learned.deep_move[t], "filters v1"); moved.dot("first", t, learned.move[t], "filters bold");
     plot.dot("frozen", t, frozen.loss[t], "filters v0"); plot.dot("learned", t, learned.loss[t], "filters bold");
     epoch.tell(`epoch ${t} of ${epochs}`);
     say("training-said", `Epoch ${t} of ${epochs}, ${count(Math.round(steps * t / epochs))} steps: loss ${fixed(learned.loss[t])} with learned kernels, ${fixed(frozen.loss[t])} with frozen ones. The first layer\u2019s kernels have moved by ${percent(learned.move[t], 1)} of their size, the second layer\u2019s by ${percent(learned.deep_move[t], 1)}; frozen ones by 0%.`, epoch.playing);
