@@ -15,7 +15,7 @@ from kernelopt.evaluation.explained.lesson import QUICK, make_lesson
 from kernelopt.evaluation.explained.published import published_study
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.statistics import Estimate, crossed_interval
-from kernelopt.pages.explain.contest import Cells, Difference, contest
+from kernelopt.pages.explain.contest import Cells, Difference, contest, corrected
 from kernelopt.pages.explain.page import SECTIONS, render, write
 
 VOID = {"meta", "input", "br", "link", "img"}
@@ -98,20 +98,34 @@ def test_another_version_is_refused(lesson):
 
 
 @pytest.mark.parametrize(
-    "low, high, verdict",
-    [(0.001, 0.02, "learned"), (-0.02, -0.001, "fixed"), (-0.01, 0.01, "open"), (0.0, 0.01, "open")],
+    "low, high, adjusted, verdict",
+    [
+        (0.001, 0.02, 0.01, "learned"),
+        (-0.02, -0.001, 0.05, "fixed"),
+        (0.001, 0.02, 0.06, "learned?"),
+        (-0.02, -0.001, 0.3, "fixed?"),
+        (-0.01, 0.01, 1.0, "open"),
+        (0.0, 0.01, 0.01, "open"),
+    ],
 )
-def test_a_verdict_needs_an_interval_clear_of_zero(low, high, verdict):
-    assert Difference(100, Estimate((low + high) / 2, low, high, 5)).verdict == verdict
+def test_a_verdict_needs_an_interval_clear_of_zero_and_holms_correction(low, high, adjusted, verdict):
+    assert Difference(100, Estimate((low + high) / 2, low, high, 5), adjusted).verdict == verdict
+
+
+def test_the_correction_is_for_all_comparisons_together():
+    p = {"a": {10: 0.01, 20: 0.04}, "b": {10: 0.03}}
+    families = {name: {n: Estimate(0.1, 0.0, 0.2, 5, p=q) for n, q in found.items()} for name, found in p.items()}
+    rows = corrected(families)
+    assert [d.adjusted for d in rows["a"]] == [0.03, 0.06] and [d.size for d in rows["a"]] == [10, 20]
+    assert rows["b"][0].adjusted == 0.06
 
 
 def test_differences_are_paired_by_seed_and_image():
     rng = np.random.default_rng(0)
     rows = {(method, seed): rng.integers(0, 2, 40) for method in ("a", "b") for seed in (0, 1, 2)}
     records = [Record("d", m, 10, s, accuracy=v.mean(), correct=v.tolist()) for (m, s), v in rows.items()]
-    (difference,) = Cells(records[:5]).differences("a", "b")  # the last seed of b is missing
-    expected = crossed_interval(np.array([rows["a", s] - rows["b", s] for s in (0, 1)]))
-    assert difference.estimate == expected
+    found = Cells(records[:5]).differences("a", "b")  # the last seed of b is missing
+    assert found == {10: crossed_interval(np.array([rows["a", s] - rows["b", s] for s in (0, 1)]))}
 
 
 def test_records_of_two_data_sets_are_not_mixed():

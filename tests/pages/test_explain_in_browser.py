@@ -12,7 +12,7 @@ from kernelopt.conv.geometry import Geometry
 from kernelopt.conv.reference import Ties, forward_loops
 from kernelopt.evaluation.explained.lesson import QUICK, make_lesson
 from kernelopt.evaluation.explained.published import published_study
-from kernelopt.pages.explain.contest import Cells
+from kernelopt.pages.explain.contest import contest
 from kernelopt.pages.explain.page import write
 
 pytestmark = pytest.mark.slow
@@ -171,11 +171,11 @@ def test_epochs_are_scrubbed_and_played(opened, lesson):
 
 
 def test_the_contest_says_what_the_intervals_say(opened):
-    cells = Cells(published_study().records)
+    study = contest(published_study().records)
     for rival in ("cnn-random", "cnn-gabor"):
         choose(opened, "#contest-rival", rival)
         opened.press("#contest-size", HOME)
-        for difference in cells.differences("cnn-learned", rival):
+        for difference in study["rivals"][rival]:
             said = shown(opened, "#contest-said")
             assert said.startswith(f"{difference.size:,} training images")
             mean = 100 * difference.estimate.mean

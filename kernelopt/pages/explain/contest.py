@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
+from kernelopt.evaluation.multiplicity import holm
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.statistics import Estimate, crossed_interval
 from kernelopt.pages.figures.charts import Axis, Chart, Line, Point
 from kernelopt.pages.figures.marks import Look, Scale
-from kernelopt.pages.formats import count, percent, percent_interval, points, points_interval
+from kernelopt.pages.formats import count, listed, percent, percent_interval, points, points_interval
 
 LEARNED = "cnn-learned"
 RIVALS = {  # frozen banks and how the page calls them
@@ -20,20 +22,41 @@ RIVALS = {  # frozen banks and how the page calls them
     "cnn-gabor": "Gabor kernels, frozen",
     "cnn-kmeans": "k-means kernels, frozen",
 }
-VERDICTS = {"fixed": "fixed is better", "learned": "learned is better", "open": "cannot be told"}
+LEVEL = 0.05  # the chance of one false verdict or more among all comparisons shown
+VERDICTS = {
+    "learned": "learned is better",
+    "fixed": "fixed is better",
+    "learned?": "a hint for learned",
+    "fixed?": "a hint for fixed",
+    "open": "cannot be told",
+}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Learned minus fixed at one training size, and what its interval allows one to say."""
+    """Learned minus fixed at one training size, and what that allows one to say.
+
+    Parameters
+    ----------
+    size : int
+        Training images.
+    estimate : Estimate
+        The mean and its own interval.
+    adjusted : float
+        Its p-value after Holm's correction for all comparisons that are shown together.
+    """
 
     size: int
     estimate: Estimate
+    adjusted: float
 
     @property
     def verdict(self) -> str:
-        """Which one is better, if the interval says so: "learned", "fixed" or "open"."""
-        return "learned" if self.estimate.low > 0 else "fixed" if self.estimate.high < 0 else "open"
+        """Which is better: "learned" or "fixed"; with "?" if that may be the luck of many comparisons; or "open"."""
+        low, high = self.estimate.low, self.estimate.high
+        if low <= 0 <= high:
+            return "open"
+        return ("learned" if low > 0 else "fixed") + "?" * (self.adjusted > LEVEL)
 
     @property
     def words(self) -> str:
@@ -72,9 +95,9 @@ class Cells:
         rows = [self._correct[method, size, s] for s in self.seeds if (method, size, s) in self._correct]
         return crossed_interval(np.array(rows)) if rows else None
 
-    def differences(self, method: str, rival: str) -> list[Difference]:
-        """Return the paired differences at the sizes where both were run."""
-        found = []
+    def differences(self, method: str, rival: str) -> dict[int, Estimate]:
+        """Return the mean paired differences by size, where both were run."""
+        found = {}
         for size in self.sizes:
             pairs = [
                 self._correct[method, size, s] - self._correct[rival, size, s]
@@ -82,14 +105,14 @@ class Cells:
                 if (method, size, s) in self._correct and (rival, size, s) in self._correct
             ]
             if pairs:
-                found.append(Difference(size, crossed_interval(np.array(pairs))))
+                found[size] = crossed_interval(np.array(pairs))
         return found
 
 
 def contest(records: Sequence[Record]) -> dict[str, Any]:
     """Return what the exhibit shows of the study's records."""
     cells = Cells(records)
-    rivals = {name: cells.differences(LEARNED, name) for name in RIVALS}
+    rivals = corrected({name: cells.differences(LEARNED, name) for name in RIVALS})
     return {
         "dataset": cells.dataset,
         "images": cells.images,
@@ -102,17 +125,46 @@ def contest(records: Sequence[Record]) -> dict[str, Any]:
             name: [[d.size, d.estimate.mean, d.estimate.low, d.estimate.high, d.words] for d in found]
             for name, found in rivals.items()
         },
-        "weights": cells.differences("learned-kernel", "uniform-kernel"),
-        "bridge": cells.differences("features-mkl", LEARNED),
+        "comparisons": sum(map(len, rivals.values())),
+        "weights": corrected({"": cells.differences("learned-kernel", "uniform-kernel")})[""],
+        "bridge": corrected({"": cells.differences("features-mkl", LEARNED)})[""],
     }
 
 
+def corrected(families: Mapping[str, Mapping[int, Estimate]]) -> dict[str, list[Difference]]:
+    """Return the differences with p-values adjusted for all of them together."""
+    flat = [(name, size, estimate) for name, found in families.items() for size, estimate in found.items()]
+    adjusted = holm([1.0 if estimate.p is None else estimate.p for _, _, estimate in flat])
+    rows: dict[str, list[Difference]] = {name: [] for name in families}
+    for (name, size, estimate), p in zip(flat, adjusted, strict=True):
+        rows[name].append(Difference(size, estimate, float(p)))
+    return rows
+
+
 def sentence(differences: Sequence[Difference]) -> str:
-    """Return what a row of paired differences says, size by size."""
-    parts = [
-        f"{points(d.estimate.mean)} points {points_interval(d.estimate)} with {count(d.size)} images ({d.words})"
+    """Return the numbers of a row of paired differences, size by size."""
+    return "; ".join(
+        f"{points(d.estimate.mean)} points {points_interval(d.estimate)} with {count(d.size)} images"
         for d in differences
-    ]
+    )
+
+
+def verdicts(differences: Sequence[Difference]) -> str:
+    """Return what a row of paired differences says, sizes of one verdict together and a clear one with its numbers.
+
+    >>> row = [Difference(100, Estimate(-0.02, -0.03, -0.01, 5), 0.2)]
+    >>> row += [Difference(n, Estimate(0.01, -0.01, 0.03, 5), 1.0) for n in (500, 2000)]
+    >>> verdicts(row).replace(chr(160), " ")
+    'a hint for fixed with 100 (−2.0 points [−3.0, −1.0]); cannot be told with 500 and 2,000'
+    """
+    parts = []
+    for verdict, group in groupby(differences, key=lambda d: d.verdict):
+        found = list(group)
+        if verdict == "open":
+            sizes = [count(d.size) for d in found]
+        else:
+            sizes = [f"{count(d.size)} ({points(d.estimate.mean)} points {points_interval(d.estimate)})" for d in found]
+        parts.append(f"{VERDICTS[verdict]} with {listed(sizes)}")
     return "; ".join(parts)
 
 

@@ -17,7 +17,7 @@ except ImportError as error:
 
 from kernelopt.evaluation.explained.published import Published
 from kernelopt.pages import formats
-from kernelopt.pages.explain.contest import contest, sentence
+from kernelopt.pages.explain.contest import contest, sentence, verdicts
 
 VERSION = 1  # of the records that this page can show
 SECTIONS = (
@@ -118,5 +118,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(formats, name) for name in FORMATS}
-    environment.filters["sentence"] = sentence
+    environment.filters |= {"sentence": sentence, "verdicts": verdicts}
     return environment

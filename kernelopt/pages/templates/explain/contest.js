@@ -30,7 +30,7 @@ function contest() {
     plot.marks.forEach((mark, index) => mark.setAttribute("class", index === size.value ? "filters bold" : "filters bold dim"));
     plot.cursor(n);
     size.tell(`${count(n)} training images`);
-    say("contest-said", `${count(n)} training images, learned kernels minus ${rival.selectedOptions[0].textContent}: ${points(mean)} points [${points(from)}, ${points(to)}]. With 95% confidence: ${words}.`, size.playing);
+    say("contest-said", `${count(n)} training images, learned kernels minus ${rival.selectedOptions[0].textContent}: ${points(mean)} points [${points(from)}, ${points(to)}]. Verdict: ${words}.`, size.playing);
   }
   draw();
 }
