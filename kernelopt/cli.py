@@ -1,4 +1,4 @@
-"""The command line: ``kernelopt contrast``, ``kernelopt explain`` and ``kernelopt data``."""
+"""The command line: ``kernelopt contrast``, ``explain``, ``reproduce`` and ``data``."""
 
 from __future__ import annotations
 
@@ -69,6 +69,27 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")
     explain.set_defaults(run=_explain)
 
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="a paper's tables, run again, with a verdict for each published figure",
+        description="Run a paper's protocol and put each published figure beside ours. Writes NAME.csv, NAME.md and "
+        "NAME.svg, and keeps the records in NAME.sqlite, so that a run that is stopped goes on, and more splits reuse "
+        "those that are there.",
+    )
+    reproduce.add_argument(
+        "name", nargs="?", metavar="NAME", help="a paper (see --list), or the path of your own .toml"
+    )
+    reproduce.add_argument("--list", action="store_true", help="list the papers")
+    many = reproduce.add_mutually_exclusive_group()
+    many.add_argument("--full", action="store_true", help="as many random splits as the paper")
+    many.add_argument("--splits", type=int, metavar="N", help="random splits (a small number of the paper's own)")
+    reproduce.add_argument("-o", "--output", default=".", metavar="FOLDER", help="where files go (the current folder)")
+    reproduce.add_argument("--page", metavar="FILE", help="a Markdown page whose results section is replaced as well")
+    reproduce.add_argument("--store", metavar="FILE", help="another SQLite file of records")
+    reproduce.add_argument("--jobs", type=int, default=2, metavar="N", help="worker processes (2)")
+    reproduce.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")
+    reproduce.set_defaults(run=_reproduce)
+
     data = commands.add_parser("data", help="list the data sets: what is there, and how to get the rest")
     data.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")
     data.set_defaults(run=_data)
@@ -113,6 +134,36 @@ def _explain(options: argparse.Namespace) -> int:
     write(options.output, lesson.to_dict(), published_study(), command=command)
     print(f"wrote {options.output}: open it in a browser; it loads nothing from anywhere")
     return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from kernelopt.evaluation import reproduction
+    from kernelopt.evaluation.reproduction import page
+    from kernelopt.pages import agreement
+
+    if options.list:
+        for name in reproduction.names():
+            plan = reproduction.Reproduction.load(name)
+            print(f"{name:22}{plan.title} ({plan.splits} splits, the paper {plan.full})")
+        return 0
+    if options.name is None:
+        raise ValueError(f"name what to reproduce: {', '.join(reproduction.names())}, or your own .toml")
+    result = reproduction.reproduce(
+        options.name,
+        output=options.output,
+        splits=options.splits,
+        full=options.full,
+        data_home=options.data_home,
+        n_jobs=options.jobs,
+        store=options.store,
+        page=options.page,
+    )
+    print(page.terminal(result.reproduction, result.tables))
+    picture = Path(options.output) / f"{result.reproduction.name}.svg"
+    agreement.write(picture, result)
+    failed = [r for r in result.records if r.status != "ok" and not (r.error or "").startswith("UnboundedError")]
+    print(f"wrote {picture.with_suffix('.csv')}, .md and .svg" + (f"; {len(failed)} cells failed" if failed else ""))
+    return 1 if failed else 0
 
 
 def _data(options: argparse.Namespace) -> int:

@@ -21,14 +21,15 @@ PAPERS = ROOT / "papers"
 PAGES = {path.stem: path.read_text() for path in sorted(PAPERS.glob("*.md"))}
 BIB = (PAPERS / "references.bib").read_text()
 TARGETS = sorted({hit for text in PAGES.values() for hit in re.findall(r"`(kernelopt/[\w/]+\.py):(\w+)`", text)})
-TABLES = sorted((PAPERS / "data").glob("*.csv"))
+PUBLISHED = ROOT / "kernelopt" / "evaluation" / "reproduction" / "papers"
+TABLES = sorted(PUBLISHED.glob("*.csv"))
 COLUMNS = ["dataset", "method", "criterion", "quantity", "published"]
 SETS = ("heart", "sonar", "breast_cancer", "ionosphere", "2-norm")
 FIVE, FOUR = ("K1", "K2", "K3", "SDP", "QCQP"), ("K1", "K2", "K3", "QCQP")
 
 
 def rows(name):
-    with open(PAPERS / "data" / name, newline="") as file:
+    with open(PUBLISHED / name, newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -75,7 +76,7 @@ def test_bibliography_is_complete():
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
 def test_data_are_well_formed_and_named_by_a_page(table):
-    assert any(f"(data/{table.name})" in text for text in PAGES.values())
+    assert any(f"reproduction/papers/{table.name})" in text for text in PAGES.values())
     with open(table, newline="") as file:
         assert next(csv.reader(file)) == COLUMNS
     cells = rows(table.name)
