@@ -22,6 +22,15 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def capital(text: str) -> str:
+    """Return a text with its first letter as a capital, the others as they are.
+
+    >>> capital("test RMSE")
+    'Test RMSE'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def percent(fraction: float) -> str:
     """Return a fraction in per cent, without the sign.
 
@@ -101,6 +110,39 @@ def seconds(value: float) -> str:
     if value < 120:
         return f"{significant(value)} s"
     return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value.
+
+    >>> p_value(0.0312), p_value(0.00001), p_value(1.0)
+    ('0.031', '<0.001', '1.00')
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    if value < 0.001:
+        return "<0.001"
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def joules(value: float) -> str:
+    """Return an amount of energy given in joules.
+
+    >>> joules(812.0), joules(20480.0)
+    ('812 J', '20.5 kJ')
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    return f"{significant(value, 3)} J" if value < 1e4 else f"{significant(value / 1e3, 3)} kJ"
+
+
+def number_interval(estimate: Estimate) -> str:
+    """Return a plain number with its interval.
+
+    >>> number_interval(Estimate(0.35, 0.3, 0.4, 5))
+    '0.35 [0.30, 0.40]'
+    """
+    return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]".replace("-", MINUS)
 
 
 def megabytes(value: float) -> str:

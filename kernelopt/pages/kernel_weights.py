@@ -50,8 +50,8 @@ def kernel_weights(results: Results, method: str) -> KernelWeights | None:
     if not cells:
         return None
     lists = [tuple(weights) for found in cells.values() for weights in found]
-    if len(set(lists)) > 1 and len({tuple(map(_family, names)) for names in lists}) == 1:
-        kernels = tuple(_ranged(names) for names in zip(*lists, strict=True))
+    kernels = matched(lists)
+    if kernels is not None:
         by_size = {size: tuple(zip(*(w.values() for w in found), strict=True)) for size, found in cells.items()}
     else:
         kernels = tuple(dict.fromkeys(name for names in lists for name in names))
@@ -64,8 +64,15 @@ def kernel_weights(results: Results, method: str) -> KernelWeights | None:
 _WIDTH = re.compile(r"(?<=γ=)[0-9][0-9.e+-]*")
 
 
-def _family(kernel: str) -> str:
-    return _WIDTH.sub("", kernel)
+def matched(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Return one list of names for lists that differ in the kernels' widths only; None where that does not apply.
+
+    >>> matched([("gaussian γ=0.02", "a"), ("gaussian γ=0.01", "a")])
+    ('gaussian γ=0.01…0.02', 'a')
+    """
+    if len(set(lists)) < 2 or len({tuple(_WIDTH.sub("", name) for name in names) for names in lists}) > 1:
+        return None
+    return tuple(_ranged(names) for names in zip(*lists, strict=True))
 
 
 def _ranged(names: Sequence[str]) -> str:

@@ -20,18 +20,28 @@ from kernelopt.evaluation.study import MethodInfo
 from kernelopt.pages import formats, summary
 from kernelopt.pages.figures.filters import shade_bar
 from kernelopt.pages.figures.marks import TRANSDUCTIVE, Look, looks, sample
-from kernelopt.pages.sections.accuracy import accuracy, claims, differences
+from kernelopt.pages.figures.ranks import rank_diagram
+from kernelopt.pages.leaders import Ranking, leaders, rankings
+from kernelopt.pages.sections.accuracy import accuracy
 from kernelopt.pages.sections.cells import cells, command
+from kernelopt.pages.sections.differences import claims, differences
+from kernelopt.pages.sections.efficiency import efficiency
 from kernelopt.pages.sections.filters import filters
-from kernelopt.pages.sections.panels import HALVES, by_size
-from kernelopt.pages.sections.proof import cost, gaps, gradients, spread
+from kernelopt.pages.sections.metrics import metrics
+from kernelopt.pages.sections.panels import by_size, headings
+from kernelopt.pages.sections.proof import cost, gaps, gradients, spread, starts
+from kernelopt.pages.sections.representations import over_epochs, representations
 from kernelopt.pages.sections.weights import weights
 from kernelopt.pages.summary import Results
 
 FORMATS = (
+    "capital",
     "count",
+    "joules",
     "listed",
     "megabytes",
+    "number_interval",
+    "p_value",
     "percent",
     "percent_interval",
     "plain",
@@ -49,6 +59,8 @@ def render(
     title: str,
     protocol: Mapping[str, str],
     provenance: Mapping[str, str],
+    question: str = "",
+    files: Sequence[str] = (),
 ) -> str:
     """Return the report as the text of one HTML page that loads nothing from anywhere.
 
@@ -65,6 +77,10 @@ def render(
     provenance : mapping of str to str
         Versions, threads, machine, commit. An entry whose name starts with "command" is shown as the
         command that reproduces the study; without one the command follows from the records.
+    question : str
+        What the study asks; one that fits its methods, unless given.
+    files : sequence of str
+        Addresses, relative to the page, of tables and figures that are written beside it; the page links to them.
 
     Returns
     -------
@@ -75,17 +91,25 @@ def render(
     used = {record.method for record in records}
     shown = [method for method in summary.marked(records, methods) if method.name in used]
     look = looks(shown, {record.method for record in records if record.transductive})
+    views = [_view(results, look, f"d{position}") for position, results in enumerate(arranged)]
+    ranked = [_ranking(found, look) for found in rankings(arranged)]
     commands = {name: text for name, text in provenance.items() if name.lower().startswith("command")}
     page = (
         _environment()
         .get_template("report.html")
         .render(
             title=title,
-            halves=HALVES,
+            halves=headings({found.half for found in look.values()}),
             methods=shown,
             look=look,
             transductive=[method for method in shown if look[method.name].half == TRANSDUCTIVE],
-            views=[_view(results, look, f"d{position}") for position, results in enumerate(arranged)],
+            question=question,
+            contrast=any(item["claim"].name == "filters" for view in views for item in view["claims"]),
+            contents=_contents(views, ranked, shown),
+            things=arranged[0].things if len({results.things for results in arranged}) == 1 else "points",
+            rankings=ranked,
+            files=files,
+            views=views,
             cells=[row for results in arranged for row in cells(results)],
             warnings=summary.warnings_of(records),
             protocol=protocol,
@@ -106,10 +130,14 @@ def write(
     title: str,
     protocol: Mapping[str, str],
     provenance: Mapping[str, str],
+    question: str = "",
+    files: Sequence[str] = (),
 ) -> Path:
     """Write the report to `path` and return it; a reader never sees half a page (see `render`)."""
     target = Path(path)
-    text = render(records, methods, title=title, protocol=protocol, provenance=provenance)
+    text = render(
+        records, methods, title=title, protocol=protocol, provenance=provenance, question=question, files=files
+    )
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         draft.write_text(text, encoding="utf-8")
@@ -135,7 +163,7 @@ def _environment() -> Environment:
 
 def _view(results: Results, look: Mapping[str, Look], anchor: str) -> dict[str, Any]:
     """Return everything the templates show of one data set."""
-    networks = [method for method in results.methods if method.half == "filters"]
+    networks = [m for m in results.methods if m.half == "filters" or any(r.history for r in _of(results, m.name))]
     names = [method.name for method in networks]
     return {
         "id": anchor,
@@ -145,7 +173,16 @@ def _view(results: Results, look: Mapping[str, Look], anchor: str) -> dict[str, 
         "sizes": results.sizes,
         "cells": len(results.records),
         "failed": sum(record.status != "ok" for record in results.records),
+        "metric": results.metric,
+        "things": results.things,
+        "crossed": results.crossed,
         "claims": claims(results),
+        "leaders": leaders(results),
+        "efficiency": efficiency(results, look),
+        "metrics": metrics(results),
+        "representations": representations(results, look),
+        "over_epochs": over_epochs(results, look),
+        "starts": starts(results),
         "accuracy": accuracy(results, look),
         "differences": differences(results, look),
         "weights": weights(results, look),
@@ -158,3 +195,40 @@ def _view(results: Results, look: Mapping[str, Look], anchor: str) -> dict[str, 
         "spread": spread(results, look),
         "cost": cost(results, look),
     }
+
+
+def _of(results: Results, method: str) -> list[Record]:
+    return [record for size in results.sizes for record in results.cells(method, size)]
+
+
+def _ranking(found: Ranking, look: Mapping[str, Look]) -> dict[str, Any]:
+    """Return the diagram of methods over data sets with what is said of it."""
+    labels = {name: method.label for name, method in found.info.items()}
+    return {"found": found, "svg": rank_diagram(found.comparison, labels, dict(look))}
+
+
+def _contents(
+    views: Sequence[Mapping[str, Any]], ranked: Sequence[Any], methods: Sequence[MethodInfo]
+) -> list[tuple[str, str]]:
+    """Return the sections that a study has something for, in the order of the page."""
+    halves = {method.half for method in methods}
+    networks = bool(halves & {"filters", "bridge"})
+    has = {name: any(view[name] for view in views) for name in ("weights", "metrics", "starts", "spread")}
+    sections = [
+        ("answer", "The question and the answer", True),
+        ("reading", "What a kernel is, twice" if networks and "convex" in halves else "The methods", True),
+        ("accuracy", "Learning curves", True),
+        ("differences", "Paired differences", True),
+        ("ranks", "Over the data sets", bool(ranked)),
+        ("metrics", "Calibration and other metrics", has["metrics"]),
+        ("weights", "The kernel weights that were learned", has["weights"] or networks),
+        ("filters", "The filters, fixed and learned", networks),
+        ("curves", "Training curves", networks or any(view["losses"] for view in views)),
+        ("alignment", "Alignment with the labels", any(v["representations"] or v["over_epochs"] for v in views)),
+        ("proof", "What each method can prove", True),
+        ("spread", "Spread over seeds and starts", has["starts"] or has["spread"]),
+        ("cost", "What it cost", True),
+        ("cells", "Every cell", True),
+        ("run", "How it was run", True),
+    ]
+    return [(anchor, words) for anchor, words, wanted in sections if wanted]

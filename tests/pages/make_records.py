@@ -245,6 +245,12 @@ def _record(
             "predict_seconds": float(0.05 * rng.uniform(0.8, 1.3)),
             "peak_memory_mb": float(180 + size**2 * (1e-4 if not network else 1e-6) + rng.uniform(0, 20)),
         },
+        metrics=_metrics(rng, method, accuracy),
+        representations=_representations(rng, method, weights, size),
+        representation_history=_alignment_history(rng, method, size, epochs) if network else None,
+        inits=[accuracy, accuracy + (float(rng.normal(0, 0.008)) if network or method == "features-mkl" else 0.0)],
+        n_train=size,
+        n_test=len(correct),
         provenance={
             "versions": {"numpy": "2.4.6", "torch": "2.13.0"},
             "threads": 1,
@@ -252,6 +258,52 @@ def _record(
             "commit": "0123abc",
         },
     )
+
+
+def _metrics(rng: np.random.Generator, method: str, accuracy: float) -> dict[str, float]:
+    """Kernel machines here give scores only, networks probabilities too."""
+    found = {"accuracy": accuracy, "error": 1 - accuracy, "roc_auc": 1 - 0.2 * (1 - accuracy)}
+    if method.startswith("cnn"):
+        found |= {
+            "log_loss": 2.4 * (1 - accuracy),
+            "brier": 1.3 * (1 - accuracy),
+            "ece": float(rng.uniform(0.02, 0.08)),
+        }
+    return found
+
+
+def _representations(
+    rng: np.random.Generator, method: str, weights: dict[str, float], size: int
+) -> dict[str, dict[str, float]]:
+    if method.startswith("cnn"):
+        levels = {"layer 1": 0.08, "layer 2": 0.15 + 0.1 * (method == "cnn-learned"), "outputs": 0.45}
+    else:
+        names = list(weights) if method != "features-mkl" else []
+        levels = {"learned kernel": 0.22} | {name: 0.05 + 0.02 * k for k, name in enumerate(names)}
+    grown = 0.02 * np.log(size / 200)
+    return {
+        name: {"alignment": float(level + grown + rng.normal(0, 0.01)), "effective_rank": float(rng.uniform(5, 90))}
+        for name, level in levels.items()
+    }
+
+
+def _alignment_history(rng: np.random.Generator, method: str, size: int, epochs: int) -> dict[str, object]:
+    epoch = [e for e in (0, 1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91) if e < epochs] + [epochs]
+    speed = 0.05 + 0.1 * (method in ("cnn-learned", "cnn-gabor-first"))
+    e = np.array(epoch)
+    still = method in ("cnn-random", "cnn-gabor", "cnn-kmeans")
+    first = (
+        0.08 + 0 * e
+        if method != "cnn-learned"
+        else 0.08 - 0.04 * (e / 3) * np.exp(1 - e / 3) + 0.03 * (1 - np.exp(-speed * e))
+    )
+    second = 0.15 + 0 * e if still else 0.15 - 0.05 * (e / 2) * np.exp(1 - e / 2) + 0.1 * (1 - np.exp(-speed * e))
+    outputs = 0.45 * (1 - 0.5 * np.exp(-speed * e))
+    noise = rng.normal(0, 0.004)
+    curves = {"layer 1": first + noise, "layer 2": second + noise, "outputs": outputs + noise}
+    alignment = {name: [float(v) for v in values] for name, values in curves.items()}
+    alignment["outputs"][0] = None
+    return {"epoch": epoch, "alignment": alignment, "effective_rank": {n: [20.0 + k for k in e] for n in curves}}
 
 
 def _history(rng: np.random.Generator, method: str, size: int, epochs: int) -> dict[str, list[float]]:

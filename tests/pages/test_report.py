@@ -19,6 +19,8 @@ from kernelopt.pages.figures import charts, marks
 from kernelopt.pages.formats import percent, percent_interval, points, points_interval
 
 from .make_records import HOSTILE, PROTOCOL, PROVENANCE, SDP, fail, make_methods, make_records, transductive
+from .make_tabular import METHODS as TABULAR
+from .make_tabular import make_tabular
 
 VOID = {"meta", "input", "br", "hr", "img", "link", "col"}
 CONVEX = ("single-kernel", "uniform-kernel", "learned-kernel")
@@ -103,6 +105,14 @@ def variants():
         "transductive only": transductive(full),
         "transductive failed": full + [fail(r) for r in transductive(full)],
         "hostile": make_records(images=60, hostile=True),
+        "regression": make_tabular(),
+        "one split of a regression": make_tabular(seeds=1, sizes=(100,)),
+        "random splits": make_tabular("classification"),
+        "official test part of a regression": make_tabular(split="official", sizes=(50, 100, 200, 400)),
+        "many tables": make_tabular("classification", datasets=[f"t{k}" for k in range(8)], sizes=(100,)),
+        "tables of both tasks": make_tabular() + make_tabular("classification", datasets=("wine", "glass")),
+        "one method": make_tabular(methods=("rbf",)),
+        "regression failed": [fail(r) for r in make_tabular()],
     }
 
 
@@ -112,7 +122,7 @@ VARIANTS = variants()
 @pytest.fixture(scope="module", params=VARIANTS)
 def case(request):
     records = VARIANTS[request.param]
-    text = render(records, [SDP, *make_methods(hostile=request.param == "hostile")])
+    text = render(records, [SDP, *TABULAR, *make_methods(hostile=request.param == "hostile")])
     return records, text, Page(text)
 
 
@@ -182,7 +192,7 @@ def test_hostile_names_stay_text():
     )
     page = Page(text)
     assert "alert(1)" in text and HOSTILE not in text
-    assert len(page.all("script")) == 3  # filters of two data sets, and ours
+    assert len(page.all("script")) == 5  # filters and alignments of two data sets, and ours
     assert not page.all("img")
     said = "".join(page.text)
     assert HOSTILE in said and "<img src=x onerror=alert(1)>" in said

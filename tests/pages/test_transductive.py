@@ -131,7 +131,7 @@ def test_it_has_a_marker_and_a_colour_of_its_own():
 @pytest.mark.parametrize("method", methods.ON_REQUEST, ids=lambda m: m.info.name)
 def test_charts_have_room_for_the_mark(method):
     (named,) = summary.marked([Record("d", method.info.name, 1, 0, transductive=True)], [method.info])
-    assert charts._wrapped(named.label, 15)[-1] == "(transductive)"
+    assert charts.wrapped(named.label, 15)[-1] == "(transductive)"
 
 
 # --- weights of either sign

@@ -62,6 +62,8 @@ class Chart:
         The text alternative.
     labels : bool
         Whether the lines carry their labels at their right ends.
+    cursor : bool
+        Whether there is an upright line, hidden at first, that a script can move.
     """
 
     x: Axis
@@ -70,6 +72,7 @@ class Chart:
     description: str
     context: Sequence[Line] = ()
     labels: bool = True
+    cursor: bool = False
     width: float = 420
     height: float = 310
     _left: float = field(default=36, repr=False)
@@ -94,6 +97,12 @@ class Chart:
             parts.append(self._line(line, position))
         if self.labels:
             parts += self._labels()
+        places: dict[str, object] = {}
+        if self.cursor:
+            left, right = self._left, self.width - self._right
+            ends = {"y1": self._top, "y2": self.height - self._bottom}
+            parts.append(tag("line", x1=left, x2=left, **ends, class_="cursor", visibility="hidden"))
+            places = {"data_left": left, "data_right": right}
         return tag(
             "svg",
             *parts,
@@ -101,6 +110,7 @@ class Chart:
             role="img",
             aria_label=self.description,
             class_="chart",
+            **places,
         )
 
     def _axes(self) -> list[Markup]:
@@ -138,7 +148,7 @@ class Chart:
     def _labels(self) -> list[Markup]:
         drawn = [line for line in self.lines if line.points]
         blocks = sorted(
-            ((self._at(line.points[-1].x, line.points[-1].y)[1], _wrapped(line.label, 15), line) for line in drawn),
+            ((self._at(line.points[-1].x, line.points[-1].y)[1], wrapped(line.label, 15), line) for line in drawn),
             key=lambda block: block[0],
         )
         heights = [14.0 * len(rows) + 3 for _, rows, _ in blocks]
@@ -194,10 +204,14 @@ def _spread(wanted: Sequence[float], heights: Sequence[float], low: float, high:
     return centres
 
 
-def _wrapped(label: str, width: int) -> list[str]:
-    """Return the label in at most three rows of at most this many characters."""
+def wrapped(label: str, width: int, most: int = 3) -> list[str]:
+    """Return the label in at most `most` rows of at most this many characters.
+
+    >>> wrapped("one two three four", 7, 2)
+    ['one two', 'three…']
+    """
     rows = wrap(label, width) or [""]
-    return rows if len(rows) <= 3 else [*rows[:2], rows[2][: width - 1] + "…"]
+    return rows if len(rows) <= most else [*rows[: most - 1], rows[most - 1][: width - 1] + "…"]
 
 
 def _pairs(spots: Iterable[tuple[float, float]]) -> str:

@@ -22,7 +22,7 @@ MARKERS = {
     TRANSDUCTIVE: "M0,-{q}L{q},{r}H-{q}Z",
 }
 LEARNED = ("learned-kernel", "cnn-learned", "features-mkl", "sdp-kernel")
-VARIANTS = 4
+VARIANTS = 8
 
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:

@@ -1,4 +1,4 @@
-"""Accuracies with their intervals, and the paired differences that decide."""
+"""The scores of all methods with their intervals, against the number of training points."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ from typing import Any
 
 from kernelopt.evaluation.statistics import Estimate
 from kernelopt.evaluation.study import MethodInfo
-from kernelopt.pages import formats, verdicts
-from kernelopt.pages.figures import strips
+from kernelopt.pages import formats
 from kernelopt.pages.figures.charts import Axis, Line, Point
 from kernelopt.pages.figures.marks import Look, Scale
 from kernelopt.pages.sections.panels import by_half
 from kernelopt.pages.summary import Results
-
-
-def claims(results: Results) -> list[dict[str, Any]]:
-    """Return the claims that the study can speak to, with their verdicts."""
-    found = []
-    for claim in verdicts.CLAIMS:
-        judgements = verdicts.judge(results, claim)
-        if judgements:
-            lead, rest = verdicts.headline(judgements)
-            found.append({"claim": claim, "lead": lead, "rest": rest, "judgements": judgements})
-    return found
 
 
 def accuracy(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
@@ -39,7 +27,7 @@ def accuracy(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         y = Axis(metric.axis, scale, [(v, metric.tick(v)) for v in scale.ticks(6)])
         lines = {m.name: _line(m, results, estimates, look[m.name]) for m in results.methods}
         panels = by_half(
-            results, {name: line for name, line in lines.items() if line.points}, y, metric.axis.capitalize()
+            results, {name: line for name, line in lines.items() if line.points}, y, formats.capital(metric.axis)
         )
     rows = [
         {
@@ -59,7 +47,8 @@ def accuracy(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
         }
         for method in results.methods
     ]
-    return {"panels": panels, "rows": rows}
+    beyond = metric.is_fraction and any(estimate.high > 1 for estimate in known)
+    return {"panels": panels, "rows": rows, "beyond": beyond}
 
 
 def _line(
@@ -75,40 +64,3 @@ def _line(
             )
             points.append(Point(size, e.mean, e.low, e.high, title))
     return Line(method.label, look, points)
-
-
-def differences(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
-    """Return one forest plot per claim, all on one scale."""
-    rows = {
-        claim: [
-            (comparison, comparison.estimate)
-            for size in results.sizes
-            for comparison in verdicts.compare(results, claim, size, claim.rivals + claim.beside)
-            if comparison.estimate is not None
-        ]
-        for claim in verdicts.CLAIMS
-        if claim.challenger in results.info
-    }
-    ends = [end for found in rows.values() for _, e in found for end in (e.low, e.high)]
-    scale = Scale.over([0.0, *ends], pad=0.04, minimum=0.01)
-    blocks = []
-    for claim, found in rows.items():
-        groups: dict[int, list[dict[str, Any]]] = {}
-        for comparison, estimate in found:
-            title = (
-                f"{comparison.challenger.label} minus {comparison.rival.label}, "
-                f"{formats.count(comparison.size)} training images: {comparison.text}"
-            )
-            groups.setdefault(comparison.size, []).append(
-                {
-                    "rival": comparison.rival,
-                    "judged": comparison.rival.name in claim.rivals,
-                    "estimate": estimate,
-                    "strip": strips.interval_strip(estimate, look[claim.challenger], scale, title),
-                }
-            )
-        if groups:
-            asides = any(not row["judged"] for group in groups.values() for row in group)
-            blocks.append({"claim": claim, "groups": groups, "aside": claim.aside if asides else ""})
-    axis = strips.strip_axis(scale, [(v, formats.points(v).replace(".0", "")) for v in scale.ticks(4)])
-    return {"blocks": blocks, "axis": axis}

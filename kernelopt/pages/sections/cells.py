@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from math import sqrt
 from typing import Any
 
 from kernelopt.evaluation.records import Record
 from kernelopt.pages import formats
-from kernelopt.pages.summary import Results, finite
+from kernelopt.pages.summary import Results, finite, score_of
 
 
 def cells(results: Results) -> list[dict[str, Any]]:
@@ -17,8 +18,7 @@ def cells(results: Results) -> list[dict[str, Any]]:
         {
             "record": record,
             "method": results.info[record.method],
-            "accuracy": _number(record.accuracy),
-            "validation": _validation_score(record),
+            **_scores(results, record),
             "chosen": formats.plain(record.chosen) if record.chosen else "",
             "tried": len(record.candidates),
             "gap": _number((record.certificate or {}).get("gap")),
@@ -30,12 +30,22 @@ def cells(results: Results) -> list[dict[str, Any]]:
     ]
 
 
+def _scores(results: Results, record: Record) -> dict[str, Any]:
+    """Return the scores on the test part and on the part that chose, as numbers and as text."""
+    test, chosen = _number(score_of(record)), _validation_score(record)
+    if results.task == "regression" and chosen is not None:
+        chosen = sqrt(-chosen) if chosen <= 0 else None  # minus a mean squared error
+    shown = {"score": test, "validation": chosen}
+    texts = {f"{name}_text": None if value is None else results.metric.value(value) for name, value in shown.items()}
+    return shown | texts
+
+
 def _number(value: float | None) -> float | None:
     return next(iter(finite([value])), None)
 
 
 def _validation_score(record: Record) -> float | None:
-    """Return the validation accuracy of the setting that was chosen, if it was recorded."""
+    """Return the validation score of the setting that was chosen, if it was recorded."""
     scores = (c.get("score") for c in record.candidates if c.get("params") == record.chosen)
     return _number(next(scores, None))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from kernelopt.pages import formats
@@ -19,6 +19,15 @@ HALVES = {
 PARENTS = ("learned-kernel", "cnn-learned")  # a bridge is read against them
 
 
+def headings(halves: Container[str]) -> dict[str, str]:
+    """Return the headings of the groups of methods; methods that are all of one half are no group of it.
+
+    Any estimator may enter a study, and counts as convex unless it says otherwise.
+    """
+    found = {half: words for half, words in HALVES.items() if half in halves}
+    return {"convex": "All methods"} if set(found) == {"convex"} else found
+
+
 def by_half(
     results: Results, lines: Mapping[str, Line], y: Axis, what: str, *, width: float = 420, height: float = 310
 ) -> list[dict[str, Any]]:
@@ -31,7 +40,7 @@ def by_half(
         f"training {results.things}", Scale.over(sizes, log=True, pad=0.1), [(s, formats.count(int(s))) for s in sizes]
     )
     panels = []
-    for half, heading in HALVES.items():
+    for half, heading in headings({line.look.half for line in lines.values()}).items():
         members = [name for name, line in lines.items() if line.look.half == half]
         if not members:
             continue

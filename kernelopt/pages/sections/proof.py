@@ -1,4 +1,4 @@
-"""What each method can prove, how its accuracy spreads over seeds, and what it cost."""
+"""What each method can prove, how its score spreads over seeds and starts, and what it cost."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kernelopt.evaluation.records import Record
+from kernelopt.evaluation.spread import split_spread
 from kernelopt.pages import formats
 from kernelopt.pages.figures import strips
 from kernelopt.pages.figures.charts import Axis, Line, Point
@@ -53,6 +54,18 @@ def spread(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
             cells.append({"texts": texts, "strip": strip})
         rows.append((method, cells))
     return {"rows": rows, "axis": strips.strip_axis(scale, ticks)}
+
+
+def starts(results: Results) -> dict[str, Any] | None:
+    """Return how much of each method's spread is the split's and how much the start's; None without restarts."""
+    rows = []
+    for method in results.methods:
+        by_size = [[r.inits for r in results.cells(method.name, size) if len(r.inits) > 1] for size in results.sizes]
+        if any(by_size):
+            rows.append((method, [split_spread(values) if values else None for values in by_size]))
+    if not rows:
+        return None
+    return {"rows": rows, "sizes": results.sizes, "scale": 100 if results.metric.is_fraction else 1}
 
 
 def _strips(
@@ -108,5 +121,8 @@ def cost(results: Results, look: Mapping[str, Look]) -> dict[str, Any] | None:
                 lines[method.name] = Line(method.label, look[method.name], points)
         y = Axis("seconds to fit (log scale)", scale, [(v, f"{v:g}") for v in scale.ticks(5)])
         panels = by_half(results, lines, y, "Median fit time", width=345, height=240)
-    rows = [(m, [costs[m.name, size] for size in results.sizes]) for m in results.methods]
-    return {"rows": rows, "panels": panels}
+    rows = [
+        (size, [(m, costs[m.name, size]) for m in results.methods if costs[m.name, size]]) for size in results.sizes
+    ]
+    energy = any("energy_joules" in found for found in costs.values())
+    return {"rows": rows, "panels": panels, "energy": energy}

@@ -122,6 +122,44 @@
     choose();
   }
 
+  // Alignment over epochs: a slider moves a line through the charts of one training size and fills the table.
+  for (const box of document.querySelectorAll("[data-epochs]")) {
+    const data = JSON.parse(box.querySelector("script").textContent);
+    const find = (name) => box.querySelector(`[data-control="${name}"]`);
+    const range = find("epoch"), size = find("size"), said = find("said"), caption = find("caption");
+    const show = () => {
+      const own = data[size.value], which = Number(range.value), epoch = own.epochs[which];
+      for (const group of box.querySelectorAll("[data-size]")) {
+        group.hidden = group.dataset.size !== size.value;
+        for (const svg of group.querySelectorAll("svg.chart")) {
+          const line = svg.querySelector(".cursor"), left = Number(svg.dataset.left), right = Number(svg.dataset.right);
+          const x = left + (right - left) * own.at[which];
+          line.setAttribute("x1", x);
+          line.setAttribute("x2", x);
+          line.setAttribute("visibility", "visible");
+        }
+      }
+      for (const cell of box.querySelectorAll("[data-value-of]")) {
+        const value = (own.values[cell.dataset.valueOf] || [])[which];
+        cell.textContent = value === undefined || value === null ? "–" : value.toFixed(3);
+      }
+      const chosen = size.selectedOptions[0].textContent;
+      said.textContent = `epoch ${epoch} of ${own.epochs[own.epochs.length - 1]}`;
+      caption.textContent = `epoch ${epoch}, ${chosen} training ${caption.dataset.things}`;
+      range.setAttribute("aria-valuetext", said.textContent);
+    };
+    range.addEventListener("input", show);
+    size.addEventListener("change", () => {
+      range.max = data[size.value].epochs.length - 1;
+      range.value = range.max;
+      show();
+    });
+    show();
+    // On paper all sizes are seen.
+    addEventListener("beforeprint", () => box.querySelectorAll("[data-size]").forEach((group) => { group.hidden = false; }));
+    addEventListener("afterprint", show);
+  }
+
   // Only now offer the controls: without scripts the page is complete, but still.
   for (const controls of document.querySelectorAll(".controls")) controls.hidden = false;
   addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
