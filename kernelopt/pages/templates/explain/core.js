@@ -66,13 +66,9 @@ class Grid {
     if (this.note) this.note.textContent = most === 0 ? "all zero" : `full colour at ${this.kind === "signed" ? "\u00b1" : ""}${brief(most)}`;
   }
   label(text) { this.svg.setAttribute("aria-label", text); }
-  // write into the cells; call it after `paint`, whose shades decide how to write
   write(texts) {
     if (!this.texts) this.texts = this.cells.map((_, index) => node("text", { transform: `translate(${index % this.columns + 0.5} ${Math.floor(index / this.columns) + 0.6}) scale(.02)` }, this.svg));
-    this.texts.forEach((text, index) => {
-      text.textContent = texts[index] ?? "";
-      text.setAttribute("class", Number(this.cells[index].getAttribute("fill-opacity")) > 0.62 ? "on-strong" : "");
-    });
+    this.texts.forEach((text, index) => { text.textContent = texts[index] ?? ""; });
   }
   frame(name, row, column, height = 1, width = 1, css = "frame") {
     const found = this.frames[name] || (this.frames[name] = node("rect", { class: css }, this.svg));
