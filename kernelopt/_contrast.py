@@ -54,7 +54,8 @@ def contrast(
         Names from `kernelopt.evaluation.methods.BY_NAME`; those of ``methods.ALL``, which leaves out the
         transductive ones, unless given.
     output : path, optional
-        Where the HTML report goes; the table goes beside it as ``.csv``.
+        Where the HTML report goes; the table goes beside it as ``.csv``, and figures (SVG, PNG) and tidy tables (CSV)
+        into the folder ``<its name>-files``.
     store : path, optional
         The SQLite file of records; beside the report as ``.sqlite``, unless given. One of `output` and
         `store` is needed.
@@ -97,6 +98,7 @@ def contrast(
             title="Two ways of learning the kernel",
             protocol=describe(study, n_jobs) | describe_transduction(chosen),
             provenance={"command": command(study, n_jobs)},
+            figures=True,
         )
         _write_atomically(page.with_suffix(".csv"), table(records))
     return records

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import factorial, prod
 
 import numpy as np
 from scipy import stats
@@ -123,7 +124,10 @@ def compare_ranks(scores: np.ndarray, names: Sequence[str], alpha: float = 0.05)
 
 
 def _friedman(ranks: np.ndarray) -> float:
-    """Return the p-value of the Iman-Davenport form; 1 where all ranks are equal."""
+    """Return the p-value of the Iman-Davenport form; 1 where all ranks are equal.
+
+    Where every data set has the same order F is infinite, and the p-value is the chance of that: exact, not zero.
+    """
     n, k = ranks.shape
     if n < 2:
         return float("nan")
@@ -133,8 +137,9 @@ def _friedman(ranks: np.ndarray) -> float:
     between = n * float(np.sum((ranks.mean(axis=0) - (k + 1) / 2) ** 2))
     chi_square = n * (k - 1) * between / spread
     left = n * (k - 1) - chi_square
-    if left <= 1e-9 * n * (k - 1):  # the same order on every data set
-        return 0.0
+    if left <= 1e-9 * n * (k - 1):
+        orders = factorial(k) // prod(factorial(int(ties)) for ties in np.unique(ranks[0], return_counts=True)[1])
+        return float(orders) ** (1 - n)
     return float(stats.f.sf((n - 1) * chi_square / left, k - 1, (k - 1) * (n - 1)))
 
 

@@ -12,7 +12,7 @@ from kernelopt.evaluation.ranks import RankComparison, compare_ranks
 from kernelopt.evaluation.statistics import Estimate
 from kernelopt.evaluation.study import MethodInfo
 from kernelopt.pages.formats import count, listed
-from kernelopt.pages.summary import LEVEL, Results
+from kernelopt.pages.summary import ALPHA, Results
 from kernelopt.pages.verdicts import Claim
 
 
@@ -79,7 +79,7 @@ def leaders(results: Results) -> list[Leader]:
         rivals = [method for method, _ in known if method is not best]
         gains = [results.difference(best.name, rival.name, size) for rival in rivals]
         p_values = [g.p if g is not None and g.n > 1 and g.p is not None else 1.0 for g in gains]
-        apart = holm(p_values) <= 1 - LEVEL + 1e-12
+        apart = holm(p_values) <= ALPHA
         found.append(
             Leader(
                 size,
@@ -164,7 +164,7 @@ def rankings(arranged: Sequence[Results]) -> list[Ranking]:
             continue
         table = np.array(list(complete.values())).T
         left_out = tuple(info[name] for name in names if name not in complete)
-        comparison = compare_ranks(table, list(complete), 1 - LEVEL)
+        comparison = compare_ranks(table, list(complete), ALPHA)
         found.append(Ranking(comparison, tuple(r.dataset for r in arranged), info, left_out, transductive))
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,6 @@ def render(
     protocol: Mapping[str, str],
     provenance: Mapping[str, str],
     question: str = "",
-    files: Sequence[str] = (),
 ) -> str:
     """Return the report as the text of one HTML page that loads nothing from anywhere.
 
@@ -79,47 +79,14 @@ def render(
         command that reproduces the study; without one the command follows from the records.
     question : str
         What the study asks; one that fits its methods, unless given.
-    files : sequence of str
-        Addresses, relative to the page, of tables and figures that are written beside it; the page links to them.
 
     Returns
     -------
     str
         The page; the same arguments give the same text.
     """
-    arranged = summary.arrange(records, methods)
-    used = {record.method for record in records}
-    shown = [method for method in summary.marked(records, methods) if method.name in used]
-    look = looks(shown, {record.method for record in records if record.transductive})
-    views = [_view(results, look, f"d{position}") for position, results in enumerate(arranged)]
-    ranked = [_ranking(found, look) for found in rankings(arranged)]
-    commands = {name: text for name, text in provenance.items() if name.lower().startswith("command")}
-    page = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            title=title,
-            halves=headings({found.half for found in look.values()}),
-            methods=shown,
-            look=look,
-            transductive=[method for method in shown if look[method.name].half == TRANSDUCTIVE],
-            question=question,
-            contrast=any(item["claim"].name == "filters" for view in views for item in view["claims"]),
-            contents=_contents(views, ranked, shown),
-            things=arranged[0].things if len({results.things for results in arranged}) == 1 else "points",
-            rankings=ranked,
-            files=files,
-            views=views,
-            cells=[row for results in arranged for row in cells(results)],
-            warnings=summary.warnings_of(records),
-            protocol=protocol,
-            provenance={name: text for name, text in provenance.items() if name not in commands},
-            commands=list(commands.values()) or [command(arranged)],
-            level=round(100 * summary.LEVEL),
-            shade_bar=shade_bar(),
-        )
-    )
-    return page + "\n"
+    shown = _Shown.of(records, methods)
+    return shown.page(title=title, protocol=protocol, provenance=provenance, question=question, files=())
 
 
 def write(
@@ -131,13 +98,29 @@ def write(
     protocol: Mapping[str, str],
     provenance: Mapping[str, str],
     question: str = "",
-    files: Sequence[str] = (),
+    figures: bool = False,
 ) -> Path:
-    """Write the report to `path` and return it; a reader never sees half a page (see `render`)."""
+    """Write the report to `path` and return it; a reader never sees half a page (see `render`).
+
+    Parameters
+    ----------
+    path : path
+        The page.
+    records, methods, title, protocol, provenance, question
+        As in `render`.
+    figures : bool
+        Whether all figures (SVG and PNG) and tidy tables (CSV) are written too, into a folder beside the page that is
+        called after it: ``report-files`` for ``report.html``. The page links to them, and does not need them.
+    """
     target = Path(path)
-    text = render(
-        records, methods, title=title, protocol=protocol, provenance=provenance, question=question, files=files
-    )
+    shown, files = _Shown.of(records, methods), []
+    if figures:
+        from kernelopt.pages import beside  # only now is matplotlib wanted
+
+        folder = beside.folder_of(target)
+        names = beside.write(folder, shown.arranged, shown.views, shown.rankings)
+        files = [f"{folder.name}/{name}" for name in names if not name.endswith(".png")]
+    text = shown.page(title=title, protocol=protocol, provenance=provenance, question=question, files=files)
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         draft.write_text(text, encoding="utf-8")
@@ -145,6 +128,66 @@ def write(
     finally:
         draft.unlink(missing_ok=True)
     return target
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """All that a page shows, before it is put into words."""
+
+    records: Sequence[Record]
+    arranged: list[Results]
+    methods: list[MethodInfo]
+    look: dict[str, Look]
+    views: list[dict[str, Any]]
+    rankings: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, records: Sequence[Record], methods: Sequence[MethodInfo]) -> _Shown:
+        arranged = summary.arrange(records, methods)
+        used = {record.method for record in records}
+        shown = [method for method in summary.marked(records, methods) if method.name in used]
+        look = looks(shown, {record.method for record in records if record.transductive})
+        views = [_view(results, look, f"d{position}") for position, results in enumerate(arranged)]
+        return cls(records, arranged, shown, look, views, [_ranking(found, look) for found in rankings(arranged)])
+
+    def page(
+        self,
+        *,
+        title: str,
+        protocol: Mapping[str, str],
+        provenance: Mapping[str, str],
+        question: str,
+        files: Sequence[str],
+    ) -> str:
+        """Return the text of the page."""
+        commands = {name: text for name, text in provenance.items() if name.lower().startswith("command")}
+        things = {results.things for results in self.arranged}
+        text = (
+            _environment()
+            .get_template("report.html")
+            .render(
+                title=title,
+                halves=headings({found.half for found in self.look.values()}),
+                methods=self.methods,
+                look=self.look,
+                transductive=[method for method in self.methods if self.look[method.name].half == TRANSDUCTIVE],
+                question=question,
+                contrast=any(item["claim"].name == "filters" for view in self.views for item in view["claims"]),
+                contents=_contents(self.views, self.rankings, self.methods),
+                things=next(iter(things)) if len(things) == 1 else "points",
+                rankings=self.rankings,
+                files=files,
+                views=self.views,
+                cells=[row for results in self.arranged for row in cells(results)],
+                warnings=summary.warnings_of(self.records),
+                protocol=protocol,
+                provenance={name: text for name, text in provenance.items() if name not in commands},
+                commands=list(commands.values()) or [command(self.arranged)],
+                level=round(100 * summary.LEVEL),
+                shade_bar=shade_bar(),
+            )
+        )
+        return text + "\n"
 
 
 @cache
@@ -173,6 +216,7 @@ def _view(results: Results, look: Mapping[str, Look], anchor: str) -> dict[str, 
         "sizes": results.sizes,
         "cells": len(results.records),
         "failed": sum(record.status != "ok" for record in results.records),
+        "look": look,
         "metric": results.metric,
         "things": results.things,
         "crossed": results.crossed,

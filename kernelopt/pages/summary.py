@@ -22,6 +22,7 @@ from kernelopt.evaluation.study import MethodInfo
 from kernelopt.pages.metric import ACCURACY, RMSE, Metric
 
 LEVEL = 0.95
+ALPHA = 0.05  # its complement, for p-values
 
 
 @dataclass(frozen=True)

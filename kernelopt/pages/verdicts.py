@@ -11,7 +11,7 @@ from kernelopt.evaluation.statistics import Estimate
 from kernelopt.evaluation.study import MethodInfo
 from kernelopt.pages.formats import count, listed
 from kernelopt.pages.metric import ACCURACY, Metric
-from kernelopt.pages.summary import LEVEL, Results
+from kernelopt.pages.summary import ALPHA, Results
 
 State = Literal["confirmed", "refuted", "undecided"]
 
@@ -148,7 +148,7 @@ class Judgement:
         """The comparisons that refute the claim."""
         judged = [(c, c.judged.p) for c in self.comparisons if c.judged and c.judged.p is not None]
         adjusted = holm([p for _, p in judged])
-        return [c for (c, _), p in zip(judged, adjusted, strict=True) if c.worse and p <= 1 - LEVEL + 1e-12]
+        return [c for (c, _), p in zip(judged, adjusted, strict=True) if c.worse and p <= ALPHA]
 
     @property
     def state(self) -> State:

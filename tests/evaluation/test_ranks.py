@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
@@ -78,6 +78,15 @@ def test_pairs_and_groups():
     raw = [stats.wilcoxon(column[p] - column[q], method="exact").pvalue for p, q in pairs]
     assert [found.pairs[pair] for pair in pairs] == pytest.approx(holm(raw).tolist())
     assert found.can_decide
+
+
+@pytest.mark.parametrize("row", [[3, 2, 1], [2, 2, 1]])
+def test_the_same_order_everywhere_has_an_exact_p_value(row):
+    """Of all ways to order the methods on three data sets, those with one order for all."""
+    orders = set(permutations(row))
+    alike = sum(len(set(three)) == 1 for three in product(orders, repeat=3))
+    found = compare_ranks(np.array([row] * 3, float), ["a", "b", "c"])
+    assert found.friedman_p == pytest.approx(alike / len(orders) ** 3)
 
 
 def test_overlapping_groups():

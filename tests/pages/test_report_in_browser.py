@@ -10,6 +10,7 @@ import pytest
 from kernelopt.pages import report
 
 from .make_records import PROTOCOL, PROVENANCE, make_methods, make_records
+from .make_tabular import METHODS, make_tabular
 
 pytestmark = pytest.mark.slow
 
@@ -34,17 +35,105 @@ def test_nothing_is_logged_and_nothing_is_fetched(browser, page):
 
 def test_the_scrubber_obeys_the_keyboard(browser, page):
     browser.open(page.as_uri())
-    slider = '[data-control="epoch"]'
+    slider = '[data-scrubber] [data-control="epoch"]'
     drawing = 'return document.querySelector("[data-role=moving] .shades").innerHTML'
     browser.press(slider, HOME)
     first = browser.run(drawing)
-    assert browser.run('return document.querySelector("[data-control=said]").textContent').startswith("epoch 0 of 20")
+    assert browser.run('return document.querySelector("[data-scrubber] [data-control=said]").textContent').startswith(
+        "epoch 0 of 20"
+    )
     browser.press(slider, RIGHT + RIGHT)
     assert browser.run(f"return document.querySelector('{slider}').value") == "2"
     assert browser.run(drawing) != first
     named = browser.run('return document.querySelector("[data-role=moving]").ariaLabel')
     assert "at epoch 2:" in named
     assert browser.run(f"return document.querySelector('{slider}').ariaValueText").startswith("epoch 2 of 20")
+
+
+def test_the_alignment_slider_obeys_the_keyboard(browser, page):
+    """It moves the line through every chart of the size chosen, fills the table, and says where it stands."""
+    browser.open(page.as_uri())
+    slider, box = '[data-epochs] [data-control="epoch"]', "document.querySelector('[data-epochs]')"
+    shown = f"return [...{box}.querySelectorAll('[data-value-of]')].map((cell) => cell.textContent)"
+    places = (
+        f"""return [...{box}.querySelectorAll('[data-size="2000"] .cursor')].map((line) => +line.getAttribute("x1"))"""
+    )
+    at_the_end, last = browser.run(shown), browser.run(places)
+    browser.press(slider, HOME)
+    assert browser.run(shown) != at_the_end and "–" in browser.run(shown)
+    first = browser.run(places)
+    assert len(first) == len(last) == 3 and all(a < b for a, b in zip(first, last, strict=True))
+    browser.press(slider, RIGHT + RIGHT)
+    said = browser.run(f"return {box}.querySelector('[data-control=epoch]').ariaValueText")
+    assert said == "epoch 2 of 20"
+    assert browser.run(f"return {box}.querySelector('[data-control=caption]').textContent") == (
+        "epoch 2, 2,000 training images"
+    )
+    value = browser.run(f"""return {box}.querySelector('[data-value-of="cnn-learned/layer 2"]').textContent""")
+    records = [r for r in make_records() if (r.method, r.size) == ("cnn-learned", 2000)]
+    mean = sum(r.representation_history["alignment"]["layer 2"][2] for r in records) / len(records)
+    assert value == f"{mean:.3f}"
+
+
+def test_the_alignment_of_another_size_is_chosen_by_keyboard(browser, page):
+    browser.open(page.as_uri())
+    browser.press('[data-epochs] [data-control="size"]', HOME)
+    visible = "[...document.querySelectorAll('[data-epochs] [data-size]:not([hidden])')].map((g) => g.dataset.size)"
+    assert browser.run(f"return {visible}") == ["200"]
+    assert browser.run("return document.querySelector('[data-epochs] [data-control=said]').textContent") == (
+        "epoch 120 of 120"
+    )
+
+
+def test_all_sizes_are_printed(browser, page):
+    browser.open(page.as_uri())
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run("return document.querySelectorAll('[data-epochs] [data-size]:not([hidden])').length") == 3
+    assert browser.run("return [...document.querySelectorAll('details')].every((d) => d.open)")
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    assert browser.run("return document.querySelectorAll('[data-epochs] [data-size]:not([hidden])').length") == 1
+
+
+def test_every_control_is_reached_by_tab_and_shows_it(browser, page):
+    """All that can be operated takes the focus in the order of the page, and then has a visible outline."""
+    browser.open(page.as_uri())
+    bare = browser.run(
+        """
+        const all = [...document.querySelectorAll("a, button, input, select, summary, [tabindex='0']")];
+        return all.filter((element) => element.getClientRects().length && !element.disabled).filter((element) => {
+          element.focus({ focusVisible: true });
+          return document.activeElement !== element || parseFloat(getComputedStyle(element).outlineWidth) < 2;
+        }).map((element) => element.outerHTML.slice(0, 80));
+        """
+    )
+    assert bare == []
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """A page on several data sets without networks: regressions and classifications over random splits."""
+    path = tmp_path_factory.mktemp("tables") / "tables.html"
+    records = make_tabular(datasets=("abalone", "concrete")) + make_tabular("classification", datasets=("wine",))
+    return report.write(path, records, METHODS, title="Tables", protocol={}, provenance={}, figures=True)
+
+
+def test_a_general_study_logs_and_fetches_nothing(browser, tables):
+    browser.open("about:blank")
+    browser.log("performance")
+    browser.open(tables.as_uri())
+    assert browser.log("browser") == []
+    sent = [json.loads(entry["message"])["message"] for entry in browser.log("performance")]
+    urls = {m["params"]["request"]["url"] for m in sent if m["method"] == "Network.requestWillBeSent"}
+    assert {url for url in urls if not url.startswith("data:")} <= {tables.as_uri()}
+    assert browser.run("return document.querySelectorAll('svg.ranks').length") == 1
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_general_study_never_scrolls_sideways(browser, tables, width):
+    browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
+    browser.open(tables.as_uri())
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    browser.devtools("Emulation.clearDeviceMetricsOverride")
 
 
 def test_script_and_server_draw_the_same_filters(browser, page):
@@ -103,7 +192,8 @@ def test_text_has_contrast_in_both_themes(browser, page, scheme):
           return 0.2126 * linear(part(0)) + 0.7152 * linear(part(1)) + 0.0722 * linear(part(2));
         };
         const paper = light("--paper");
-        const tints = ["--convex0", "--convex1", "--filters0", "--filters1", "--filters2", "--filters3"];
+        const tints = ["--convex0", "--convex1", "--filters0", "--filters1", "--filters2", "--filters3",
+          "--tint2", "--tint3", "--tint4", "--tint5", "--tint6", "--tint7"];
         return ["--ink", "--muted", "--convex", "--filters", "--bridge", "--transductive", ...tints].map((name) => {
           const [a, b] = [light(name), paper].sort((p, q) => q - p);
           return (a + 0.05) / (b + 0.05);

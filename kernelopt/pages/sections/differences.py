@@ -10,7 +10,7 @@ from kernelopt.pages import formats, verdicts
 from kernelopt.pages.figures import strips
 from kernelopt.pages.figures.marks import Look, Scale
 from kernelopt.pages.leaders import against_the_leader
-from kernelopt.pages.summary import LEVEL, Results
+from kernelopt.pages.summary import ALPHA, Results
 from kernelopt.pages.verdicts import Claim, Comparison
 
 
@@ -73,7 +73,7 @@ def differences(results: Results, look: Mapping[str, Look]) -> dict[str, Any]:
                 "judged": judged,
                 "estimate": estimate,
                 "adjusted": adjusted,
-                "holds": adjusted is not None and adjusted <= 1 - LEVEL + 1e-12,
+                "holds": adjusted is not None and adjusted <= ALPHA,
                 "strip": strips.interval_strip(estimate, look[claim.challenger], scale, title),
             }
         )
