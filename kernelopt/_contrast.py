@@ -5,8 +5,6 @@ The module's name is private so that ``kernelopt.contrast`` is the function, wha
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.runner import run
 from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import DataSpec, MethodSpec, Study
+from kernelopt.evaluation.table import table
 from kernelopt.pages import report
 
 SIZES = (100, 500, 2000)
@@ -157,43 +156,6 @@ def command(study: Study, n_jobs: int) -> str:
         "jobs": (n_jobs,),
     }
     return "kernelopt contrast " + " ".join(f"--{name} {' '.join(map(str, values))}" for name, values in words.items())
-
-
-COLUMNS = (
-    "dataset", "method", "size", "seed", "status", "accuracy", "chosen", "gap", "gradient_norm",
-    "tune_seconds", "fit_seconds", "predict_seconds", "peak_memory_mb", "transductive", "error",
-)  # fmt: skip
-
-
-def table(records: Sequence[Record]) -> str:
-    """Return the table of all cells as CSV; the cost columns are the only ones that vary between equal runs."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for record in records:
-        chosen = " ".join(f"{name}={value}" for name, value in record.chosen.items())
-        gap = None if record.certificate is None else record.certificate["gap"]
-        cost = [record.cost.get(name) for name in COLUMNS[9:13]]
-        accuracy = record.accuracy if record.status == "ok" else None
-        values = [
-            *record.key,
-            record.status,
-            accuracy,
-            chosen,
-            gap,
-            record.gradient_norm,
-            *cost,
-            record.transductive,
-            record.error,
-        ]
-        writer.writerow([_harmless(value) for value in values])
-    return out.getvalue()
-
-
-def _harmless(value) -> str:
-    """Return a cell's text; one that a spreadsheet would take for a formula is quoted."""
-    text = "" if value is None else str(value)
-    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@") else text
 
 
 def _write_atomically(path: Path, text: str) -> None:

@@ -33,6 +33,7 @@ from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.specs import plain
 from kernelopt.evaluation.splits import Split, is_official, make_split, scaling
 from kernelopt.evaluation.study import Cell, DataSpec
+from kernelopt.kernels.shelf import sharing
 
 
 class Beside(NamedTuple):
@@ -60,6 +61,8 @@ class Job:
         Folder with data sets that are not packaged.
     digest : str, optional
         Of the data; other data are refused.
+    shelf : str, optional
+        Folder of the Gram matrices that cells of one split share.
     """
 
     cell: Cell
@@ -68,6 +71,7 @@ class Job:
     protocol: Protocol
     data_home: str | None = None
     digest: str | None = None
+    shelf: str | None = None
 
     @property
     def blank(self) -> Record:
@@ -133,7 +137,8 @@ def run_cell(job: Job) -> Record:
             raise ValueError(f"data set {job.data.name!r} is not what it was when the study began: its digest differs")
         with interrupts_stop(), threadpool_limits(job.protocol.threads), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            record, notes = _run(job, dataset)
+            with sharing(job.shelf):
+                record, notes = _run(job, dataset)
         if caught:
             notes["warnings"] = sorted({str(warning.message) for warning in caught})
         origin = {"threads": job.protocol.threads, "started": started, "data": dataset.sha256}

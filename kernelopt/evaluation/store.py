@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from kernelopt.evaluation.records import Record
 
 SCHEMA = 1
+TRIES = 100
 
 
 class Store:
@@ -34,7 +36,8 @@ class Store:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         try:
-            with self._connection() as db:
+            with self.connection() as db:
+                db.execute("BEGIN IMMEDIATE")  # another run may be making the same file
                 found = db.execute("PRAGMA user_version").fetchone()[0]
                 tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
                 if tables and found != SCHEMA:
@@ -42,24 +45,41 @@ class Store:
                         f"{self.path} is not a store of records of version {SCHEMA} (found version {found}); "
                         f"move it away or choose another file"
                     )
-                db.execute("PRAGMA journal_mode=WAL")
                 db.execute(
                     "CREATE TABLE IF NOT EXISTS cells (fingerprint TEXT PRIMARY KEY, dataset TEXT, method TEXT, "
                     "size INTEGER, seed INTEGER, status TEXT, record TEXT NOT NULL)"
                 )
+                db.execute(
+                    "CREATE TABLE IF NOT EXISTS claims (fingerprint TEXT PRIMARY KEY, owner TEXT, host TEXT, "
+                    "pid INTEGER, beat REAL)"
+                )
                 db.execute(f"PRAGMA user_version={SCHEMA}")
+            self._write_ahead()
         except sqlite3.DatabaseError as error:
             raise ValueError(f"{self.path} is not a readable SQLite file: {error}") from error
 
+    def _write_ahead(self) -> None:
+        """Switch to write-ahead mode, which needs the file for itself for a moment and does not wait for it."""
+        for attempt in range(TRIES):
+            try:
+                with closing(sqlite3.connect(self.path, timeout=60)) as db:
+                    db.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError:
+                if attempt == TRIES - 1:
+                    raise
+                time.sleep(0.05)
+
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction, which is written at the end unless something is raised."""
         with closing(sqlite3.connect(self.path, timeout=60)) as db, db:
             yield db
 
     def put(self, fingerprint: str, record: Record) -> None:
         """Write one record; when this returns it survives a crash of the process."""
         text = json.dumps(_finite(record.to_dict()), allow_nan=False)
-        with self._connection() as db:
+        with self.connection() as db:
             db.execute(
                 "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (fingerprint, *record.key, record.status, text),
@@ -67,12 +87,17 @@ class Store:
 
     def get(self, fingerprint: str) -> Record | None:
         """Return a record, or None."""
-        with self._connection() as db:
+        text = self.text(fingerprint)
+        return None if text is None else Record.from_dict(json.loads(text))
+
+    def text(self, fingerprint: str) -> str | None:
+        """Return a record as it is stored, or None: equal texts are one and the same record."""
+        with self.connection() as db:
             row = db.execute("SELECT record FROM cells WHERE fingerprint = ?", (fingerprint,)).fetchone()
-        return None if row is None else Record.from_dict(json.loads(row[0]))
+        return None if row is None else row[0]
 
     def __len__(self) -> int:
-        with self._connection() as db:
+        with self.connection() as db:
             return db.execute("SELECT count(*) FROM cells").fetchone()[0]
 
 

@@ -12,6 +12,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from kernelopt.kernels.columns import Named, as_gaussian
 from kernelopt.kernels.interface import as_kernel, evaluate, has_white, kernel_diag, kernel_name
+from kernelopt.kernels.shelf import current_shelf
 
 SHOWN = 6  # names in a repr
 
@@ -123,7 +124,13 @@ class KernelStack:
         Ks = np.empty((len(kernels), np.shape(X)[0], np.shape(Z)[0]))
         own = [kernel_diag(k, X) for k in kernels] if diag and not square else None
         distances: dict[Any, np.ndarray] = {}
+        shelf = current_shelf() if square else None
         for k, kernel in enumerate(kernels):
+            place = None if shelf is None else shelf.place(kernel, X)
+            kept = None if shelf is None else shelf.read(place)
+            if kept is not None:
+                Ks[k] = kept
+                continue
             width, columns = as_gaussian(kernel)
             if width is None:
                 Ks[k] = evaluate(kernel, X, Z)
@@ -135,6 +142,8 @@ class KernelStack:
                 Ks[k] = width.of_squared_distances(distances[columns])
             if not np.isfinite(Ks[k]).all():
                 raise ValueError(f"kernel {kernel_name(kernel)!r} returned NaN or infinity")
+            if shelf is not None:
+                shelf.write(place, Ks[k])
         if square and sample_weight is not None and any(map(has_white, kernels)):
             own = [np.diagonal(K).copy() for K in Ks]  # apart from the matrices, whose diagonals are means over copies
             for k in filter(lambda k: has_white(kernels[k]), range(len(kernels))):

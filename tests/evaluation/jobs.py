@@ -8,8 +8,8 @@ from kernelopt.evaluation.study import Cell, DataSpec, MethodSpec
 
 def make_job(cell, dataset=None, protocol=None, method=None, **data):
     """Return a cell's job; `dataset` replaces the one of its name."""
-    loader = None if dataset is None else lambda: dataset
-    spec = DataSpec(cell.dataset, loader=loader, **data)
+    given = {} if dataset is None else {"loader": lambda: dataset}
+    spec = DataSpec(cell.dataset, **given, **data)
     shape = (28, 28) if dataset is None else dataset.image_shape
     resolved = entries.resolve(method or MethodSpec(cell.method), spec.values, shape)
     return Job(cell, spec, resolved, protocol or Protocol())

@@ -14,19 +14,19 @@ from dataclasses import replace
 import pytest
 
 import kernelopt
-from kernelopt._contrast import COLUMNS, table
 from kernelopt.cli import main
-from kernelopt.evaluation import methods, runner
+from kernelopt.evaluation import methods
 from kernelopt.evaluation.cell import fingerprint
+from kernelopt.evaluation.children import HERE
 from kernelopt.evaluation.protocol import Protocol
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.remaining import Remaining
 from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import Cell, Study
+from kernelopt.evaluation.table import COST, table
 from tests.evaluation.jobs import make_job
 
 SMALL = dict(data="mnist-small", sizes=(40, 80), seeds=2, methods=("uniform-kernel", "learned-kernel"))
-COST = COLUMNS[9:13]
 
 
 def without_cost(text):
@@ -59,7 +59,7 @@ def test_a_record_holds_what_the_report_needs(finished):
 
 def test_a_second_run_computes_nothing_and_returns_the_same(finished, monkeypatch):
     records, store = finished
-    monkeypatch.setattr(runner, "run_cell", None)
+    monkeypatch.setattr(HERE, "run", None)
     lines = []
     again = kernelopt.contrast(**SMALL, store=store, n_jobs=1, progress=lines.append)
     assert again == records and "8 finished before, 0 to run" in lines[0]
@@ -68,8 +68,8 @@ def test_a_second_run_computes_nothing_and_returns_the_same(finished, monkeypatc
 def test_more_seeds_reuse_what_is_there(finished, monkeypatch):
     records, store = finished
     done = []
-    run_cell = runner.run_cell
-    monkeypatch.setattr(runner, "run_cell", lambda job: done.append(job.cell) or run_cell(job))
+    run = HERE.run
+    monkeypatch.setattr(HERE, "run", lambda job, limits: done.append(job.cell) or run(job, limits))
     more = kernelopt.contrast(**{**SMALL, "seeds": 3}, store=store, n_jobs=1, progress=quiet)
     assert len(done) == 4 and {cell.seed for cell in done} == {2}
     assert [r for r in more if r.seed < 2] == records
@@ -186,15 +186,15 @@ def test_a_failed_cell_is_recorded_tried_again_and_stops_nothing(tmp_path, monke
 
 
 def test_interrupt_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
-    run_cell, done = runner.run_cell, []
+    run, done = HERE.run, []
 
-    def interrupted(job):
+    def interrupted(job, limits):
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(job.cell)
-        return run_cell(job)
+        return run(job, limits)
 
-    monkeypatch.setattr(runner, "run_cell", interrupted)
+    monkeypatch.setattr(HERE, "run", interrupted)
     words = [
         "contrast",
         "--data",

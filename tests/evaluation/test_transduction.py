@@ -24,6 +24,7 @@ from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.splits import nested_order, rows
 from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import Cell, MethodInfo, Study
+from kernelopt.evaluation.table import table
 from tests.evaluation.jobs import make_job, run_here
 
 FITTED = ("chosen", "candidates", "weights", "certificate", "gradient_norm", "history", "filters")
@@ -251,7 +252,7 @@ def test_records_of_inductive_methods_are_found_again(monkeypatch):
 
 def test_the_table_marks_them():
     records = [Record("d", "a", 10, 0, transductive=True), Record("d", "b", 10, 0)]
-    rows = list(csv.DictReader(_contrast.table(records).splitlines()))
+    rows = list(csv.DictReader(table(records).splitlines()))
     assert [row["transductive"] for row in rows] == ["True", "False"]
 
 
