@@ -64,7 +64,7 @@ _kept: ContextVar[dict[int, Any] | None] = ContextVar("networks that are kept", 
 
 @contextmanager
 def keeping_networks() -> Iterator[dict[int, Any]]:
-    r"""Keep copies of the network that is trained within: at the start and after the epochs next to :math:`2^{j/2}`.
+    """Keep copies of the network that is trained within: at the start and after epochs 1, 2, 3, 4, 8, 16, ....
 
     They are what is needed to see afterwards how a representation changed while it was learned. Copies are all that is
     made: no random number is drawn and no data are asked for, so that the training is the same bits as without. Of
@@ -95,5 +95,5 @@ def keeping_networks() -> Iterator[dict[int, Any]]:
 def keep_network(epoch: int, network: Any) -> None:
     """Copy the network, where somebody asked for it (see `keeping_networks`) and the epoch is one of those."""
     networks = _kept.get()
-    if networks is not None and (epoch == 0 or epoch in {round(2 ** (j / 2)) for j in range(64)}):
+    if networks is not None and (epoch in (0, 3) or epoch & (epoch - 1) == 0):
         networks[epoch] = copy.deepcopy(network)

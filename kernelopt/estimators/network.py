@@ -58,6 +58,31 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             return self._apply(X, lambda network, x: network(x))
         return self._apply(X, lambda network, x: network.maps(x, stop=stop).flatten(1))
 
+    def layer_outputs(self, X):
+        """Return what :meth:`features` returns of each layer, in one pass.
+
+        Parameters
+        ----------
+        X : images as in fit
+
+        Returns
+        -------
+        dict of str to array of shape (n, d)
+            By name: "conv0", "conv1", ..., "head".
+        """
+        check_is_fitted(self, "network_")
+        n_layers = len(self.network_.layers)
+        parts: list[list[np.ndarray]] = [[] for _ in range(n_layers)]
+
+        def one_pass(network, x):
+            for i in range(n_layers):
+                x = network.maps(x, i, i + 1)
+                parts[i].append(x.flatten(1).cpu().numpy())
+            return network.head(x.flatten(1))
+
+        head = self._apply(X, one_pass)
+        return {f"conv{i}": np.concatenate(batches) for i, batches in enumerate(parts)} | {"head": head}
+
     def plot_filters(self, ax=None):
         """Draw the first layer's filters side by side, on one colour scale with zero in its middle; return the axes.
 

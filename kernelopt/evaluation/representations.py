@@ -15,7 +15,7 @@ import numpy as np
 from kernelopt.evaluation.metrics import Task, representation
 from kernelopt.kernels.stack import KernelStack
 
-POINTS = 300  # at most so many, the first ones, so that cells are compared on the same
+POINTS = 200  # at most so many, the first ones, so that cells are compared on the same
 LEARNED = "learned kernel"
 
 
@@ -31,7 +31,7 @@ def of_estimator(
         layer's outputs; of a `NetworkMKLClassifier` the learned kernel, as the mean over its two halves. Any other
         shows none.
     X : array of shape (n, d)
-        Points that did not train; the first 300 count.
+        Points that did not train; the first 200 count.
     y : array of shape (n,)
         Their labels or targets.
     task : {"classification", "regression"}
@@ -97,7 +97,7 @@ def over_epochs(
     for epoch in epochs:
         then = copy.copy(trained)
         if epoch < trained.best_epoch_:
-            then.network_ = copy.deepcopy(kept[epoch]).to("cpu").double().requires_grad_(False)
+            then.network_ = copy.deepcopy(kept[epoch]).to("cpu").requires_grad_(False)
         measured = of_estimator(then, X, y, task)
         for layer in _layers(trained):
             for quantity in ("alignment", "effective_rank"):
@@ -107,8 +107,9 @@ def over_epochs(
 
 def _grams(trained: Any, X: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     if _is_network(trained):
+        outputs = trained.layer_outputs(X)
         for name, layer in _layers(trained).items():
-            features = trained.features(X, layer)
+            features = outputs[layer].astype(float)
             yield name, features @ features.T
     kernel: Any = getattr(trained, "kernel_", None)
     if getattr(kernel, "kernels", None) is not None:
@@ -125,12 +126,12 @@ def _halves(trained: Any, X: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _is_network(trained: Any) -> bool:
-    return hasattr(trained, "network_") and hasattr(trained, "features")
+    return hasattr(trained, "network_") and hasattr(trained, "layer_outputs")
 
 
-def _layers(network: Any) -> dict[str, int | str]:
+def _layers(network: Any) -> dict[str, str]:
     """Return how each layer is called here, and how the estimator calls it."""
-    return {f"layer {i + 1}": i for i in range(len(network.network_.layers))} | {"outputs": "head"}
+    return {f"layer {i + 1}": f"conv{i}" for i in range(len(network.network_.layers))} | {"outputs": "head"}
 
 
 def _unwrapped(trained: Any, X: np.ndarray) -> tuple[Any, np.ndarray]:

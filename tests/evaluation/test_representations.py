@@ -36,7 +36,7 @@ def test_keeping_networks_changes_no_bit_of_the_training(trained):
     for ours, theirs in zip(network.network_.parameters(), alone.network_.parameters(), strict=True):
         assert np.array_equal(ours.numpy(), theirs.numpy())
     assert network.history_ == alone.history_
-    assert sorted(kept) == [0, 1, 2, 3, 4, 6, 8, 11]
+    assert sorted(kept) == [0, 1, 2, 3, 4, 8]
     for epoch, copy in kept.items():
         filters = copy.filters[0].detach().cpu().numpy()
         assert np.array_equal(filters, network.filter_snapshots_[epoch])
@@ -57,7 +57,7 @@ def test_layers_and_curves_are_those_of_the_features(trained):
         F = network.features(X_held, layer)
         assert found[name] == pytest.approx(representation(F @ F.T, y_held))
     curves = over_epochs(network, kept, X_held, y_held)
-    assert curves["epoch"] == [0, 1, 2, 3, 4, 6, 8, 11, 12]
+    assert curves["epoch"] == [0, 1, 2, 3, 4, 8, 12]
     assert {name: values[-1] for name, values in curves["alignment"].items()} == pytest.approx(
         {name: values["alignment"] for name, values in found.items()}
     )
@@ -65,7 +65,10 @@ def test_layers_and_curves_are_those_of_the_features(trained):
     assert curves["alignment"]["layer 2"][-1] > curves["alignment"]["layer 2"][0] + 0.02
     start = ConvNetClassifier(**{**NETWORK.get_params(), "trainable": False, "epochs": 1}).fit(X, y)
     F = start.features(X_held, 1)  # frozen, so still where the other one began
-    assert curves["effective_rank"]["layer 2"][0] == pytest.approx(representation(F @ F.T, y_held)["effective_rank"])
+    assert curves["effective_rank"]["layer 2"][0] == pytest.approx(
+        representation(F @ F.T, y_held)["effective_rank"],
+        rel=1e-4,  # copies are kept in single precision
+    )
 
 
 def test_the_curve_ends_at_the_epoch_that_is_kept():
