@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from kernelopt.evaluation import methods
+from kernelopt.evaluation import grid, methods
 from kernelopt.evaluation.methods import Method
 from kernelopt.evaluation.specs import build, find_object, plain, substitute
 from kernelopt.evaluation.study import MethodInfo, MethodSpec
@@ -18,7 +18,12 @@ from kernelopt.evaluation.study import MethodInfo, MethodSpec
 ESTIMATOR_FOLDS = 3
 
 
-def resolve(spec: MethodSpec, values: Mapping[str, Any], image_shape: Sequence[int] | None = None) -> Method:
+def resolve(
+    spec: MethodSpec,
+    values: Mapping[str, Any],
+    image_shape: Sequence[int] | None = None,
+    task: str = "classification",
+) -> Method:
     """Return a study's method, ready to build on a data set.
 
     Parameters
@@ -28,6 +33,8 @@ def resolve(spec: MethodSpec, values: Mapping[str, Any], image_shape: Sequence[i
     values : mapping
         What placeholders stand for, beside ``$seed`` and ``$image_shape``.
     image_shape : sequence of int, optional
+        Of the data set.
+    task : {"classification", "regression"}
         Of the data set.
 
     Raises
@@ -44,15 +51,15 @@ def resolve(spec: MethodSpec, values: Mapping[str, Any], image_shape: Sequence[i
     known = {**values, "seed": "$seed", "image_shape": list(image_shape or ())}
     where = f"method {spec.name!r}"
     params = substitute(dict(spec.params), known, f"params of {where}")
-    grid = {name: list(v) for name, v in substitute(dict(spec.grid), known, f"grid of {where}").items()}
+    settings = {name: list(v) for name, v in substitute(dict(spec.grid), known, f"grid of {where}").items()}
     record = {name: _reader(what, f"record.{name} of {where}") for name, what in spec.record.items()}
     if spec.method is not None:
-        return replace(_own(spec, params, grid, image_shape), record=record)
+        return replace(_own(spec, params, settings, image_shape, task), record=record)
     maker = find_object(spec.estimator, where) if isinstance(spec.estimator, str) else spec.estimator
     for name, value in params.items():
         build(_seeded(value, 0), f"params.{name} of {where}")  # fails before anything runs
-    identity = {"estimator": plain(spec.estimator), "params": plain(params), "grid": plain(grid)}
-    info = MethodInfo(spec.name, spec.label or spec.name, spec.half, spec.learned, spec.description, grid)
+    identity = {"estimator": plain(spec.estimator), "params": plain(params), "grid": plain(settings)}
+    info = MethodInfo(spec.name, spec.label or spec.name, spec.half, spec.learned, spec.description, settings)
     return Method(
         info,
         partial(_estimator, maker, params, where),
@@ -63,13 +70,16 @@ def resolve(spec: MethodSpec, values: Mapping[str, Any], image_shape: Sequence[i
     )
 
 
-def _own(spec: MethodSpec, params: dict, grid: dict, image_shape: Sequence[int] | None) -> Method:
+def _own(spec: MethodSpec, params: dict, settings: dict, image_shape: Sequence[int] | None, task: str) -> Method:
     """Return a method of the library, with the parts of its grid that the study changes."""
     assert spec.method is not None
-    method = methods.find([spec.method])[0]
+    if ":" in spec.method:
+        method = grid.find(spec.method, task, images=len(image_shape or ()) == 2)
+    else:
+        method = methods.find([spec.method])[0]
     if spec.transductive and not method.transductive:
         raise ValueError(f"method {spec.name!r} cannot be made transductive; {spec.method!r} is not")
-    own = {**method.info.grid, **grid, **{name: [value] for name, value in params.items()}}
+    own = {**method.info.grid, **settings, **{name: [value] for name, value in params.items()}}
     unknown = [name for name in own if name not in method.info.grid]
     if unknown:
         raise ValueError(

@@ -21,7 +21,7 @@ N_IMAGE_KERNELS = 12
 MAX_SDP_POINTS = 1200  # some minutes on one processor
 
 
-def image_kernels(X, sample_weight=None, *, image_shape: tuple[int, int]) -> list[Any]:
+def image_kernels(X, sample_weight=None, *, image_shape: tuple[int, ...]) -> list[Any]:
     """Twelve hand-made kernels: three polynomial, five Gaussian, four Gaussian on quarters of the image.
 
     Points that are no grey images have the first eight.
@@ -32,7 +32,10 @@ def image_kernels(X, sample_weight=None, *, image_shape: tuple[int, int]) -> lis
     ]
     if len(image_shape) != 2:
         return everywhere
-    return [*everywhere, *image_patches(X, sample_weight, image_shape=image_shape, grid=2, factors=(1,))]
+    return [
+        *everywhere,
+        *image_patches(X, sample_weight, image_shape=(image_shape[0], image_shape[1]), grid=2, factors=(1,)),
+    ]
 
 
 def one_image_kernel(X, sample_weight=None, *, image_shape: tuple[int, int], index: int) -> list[Any]:

@@ -55,7 +55,8 @@ def make_plan(study: Study, data_home: str | None = None) -> Plan:
         check_sizes(dataset, spec.sizes or study.sizes, whole[spec.name])
         values = {**spec.values, "threads": rules.threads}
         for method_spec in study.methods:
-            method = entries.resolve(method_spec, values, dataset.image_shape)
+            task = "regression" if dataset.task == "regression" else "classification"
+            method = entries.resolve(method_spec, values, dataset.image_shape, task)
             sizes = spec.sizes or study.sizes or (whole[spec.name],)
             check_method(method, dataset, max(sizes), max(sizes) + _n_test(dataset, whole[spec.name]), min(sizes))
             rules.settings(method.info.grid, seed=0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -200,7 +201,8 @@ class Study:
     data : sequence of DataSpec or str
         Data sets; a name alone stands for one of `kernelopt.datasets` as it is.
     methods : sequence of MethodSpec or str
-        Methods; a name alone stands for one of the library's.
+        Methods; a name alone stands for one of the library's. ``"grid"`` stands for the whole grid of
+        representations and combiners, ``"learned-filters:*"`` and ``"*:sdp"`` for a row and a column of it.
     sizes : sequence of int
         Training set sizes; the whole training part, where there are none.
     seeds : int or sequence of int
@@ -243,6 +245,7 @@ class Study:
             given = getattr(self, name)
             given = (given,) if isinstance(given, str | kind) else tuple(given)
             items = tuple(kind(item) if isinstance(item, str) else item for item in given)
+            items = _grid_expanded(items) if kind is MethodSpec else items
             wrong = [item for item in items if not isinstance(item, kind)]
             if wrong:
                 raise ValueError(f"{name} must hold names or {kind.__name__}, found {wrong[0]!r}")
@@ -292,6 +295,23 @@ class Study:
         from kernelopt.evaluation.study_file import to_dict
 
         return to_dict(self)
+
+
+def _grid_expanded(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the methods, with the words that stand for several methods of the grid replaced by these."""
+    found: list[Any] = []
+    for item in items:
+        pattern = "*" if getattr(item, "method", None) == "grid" else getattr(item, "method", None) or ""
+        if "*" not in pattern:
+            found.append(item)
+            continue
+        from kernelopt.evaluation import grid
+
+        names = [name for name in grid.names() if fnmatch.fnmatchcase(name, pattern)]
+        if not names:
+            raise ValueError(f"no method of the grid is called {pattern!r}; there are {', '.join(grid.names())}")
+        found += [replace(item, name=name, method=name) for name in names]
+    return tuple(found)
 
 
 def whole_numbers(values: Any, what: str, least: int) -> tuple[int, ...]:

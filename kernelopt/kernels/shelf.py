@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 
+from kernelopt.kernels.algebra import Kernel
 from kernelopt.kernels.interface import has_white
 
 SHELF_MB = 500.0  # past it matrices are made afresh
@@ -115,6 +116,8 @@ def current_shelf() -> Shelf | None:
 def content(value: Any) -> str | None:
     """Return a text that tells a kernel from every other; None of one that may hold anything.
 
+    Values of this package are told by their fields, any other kernel by its own `content`, a text, if it has one.
+
     Examples
     --------
     >>> from kernelopt.kernels import Linear
@@ -131,6 +134,9 @@ def content(value: Any) -> str | None:
     if is_dataclass(value) and type(value).__module__.startswith("kernelopt.kernels."):
         parts = [content(getattr(value, item.name)) for item in fields(value)]
         return None if None in parts else f"{type(value).__qualname__}({', '.join(map(str, parts))})"
+    own = getattr(value, "content", None) if isinstance(value, Kernel) else None
+    if isinstance(own, str):
+        return own
     if any(value is function for function in PAIRWISE_KERNEL_FUNCTIONS.values()):
         return f"{value.__module__}:{value.__qualname__}"
     return None
