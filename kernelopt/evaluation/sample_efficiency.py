@@ -51,8 +51,8 @@ def sample_efficiency(
 
     The first is least squares of log error on log n. The second minimises :math:`\sum_k ((\bar e_k - e(n_k)) /
     \bar e_k)^2` over :math:`a, b \ge 0` and c between 0.02 and 3. It needs four sizes or more, and counts as identified
-    only if the interval of its exponent keeps away from the ends of that range: over a short range of n, floor and
-    exponent trade against each other.
+    only if the interval of its exponent keeps away from the ends of that range and that of the floor from zero: over a
+    short range of n, floor and exponent trade against each other.
 
     Intervals are bootstrapped over seeds, a seed's errors at all sizes kept together, and over test points where all
     seeds share them (resampling both at once errs on the wide side [owen2007]_). With S seeds the percentiles are those
@@ -126,7 +126,10 @@ def sample_efficiency(
     if floor_exponent.low <= EXPONENTS[0] * 1.001 or floor_exponent.high >= EXPONENTS[-1] * 0.999:
         why = "these sizes do not tell a floor from a slower fall"
         return SampleEfficiency(exponent, scale, None, None, None, why)
-    return SampleEfficiency(exponent, scale, estimate(float(a[0]), drawn_a), floor_exponent, float(b[0]), "")
+    floor = estimate(float(a[0]), drawn_a)
+    if floor.low == 0.0:
+        return SampleEfficiency(exponent, scale, None, None, None, "these sizes do not tell a floor from none")
+    return SampleEfficiency(exponent, scale, floor, floor_exponent, float(b[0]), "")
 
 
 def _means(values: np.ndarray, root: bool) -> np.ndarray:

@@ -70,6 +70,13 @@ def test_a_floor_that_cannot_be_told_is_not_reported():
     assert "four training sizes" in sample_efficiency(SHORT, np.full((2, 3), 0.1)).why
 
 
+def test_a_floor_of_zero_is_none():
+    """Points on a plain power law identify its exponent, and no floor."""
+    found = sample_efficiency(LONG, drawn(np.random.default_rng(5), LONG, lambda n: 1.2 * n**-0.4, points=2000))
+    assert found.floor is None and found.why == "these sizes do not tell a floor from none"
+    assert found.exponent.low < 0.4 < found.exponent.high
+
+
 def test_an_error_that_grows_has_a_negative_exponent():
     assert sample_efficiency([10, 100], np.array([[0.1, 0.2], [0.1, 0.2]])).exponent.high < 0
 
