@@ -178,7 +178,9 @@ def _run(job: Job, dataset: Dataset) -> tuple[Record, dict[str, Any]]:
     )
     # Only here, after every choice is made and every prediction is fixed, are test labels looked at.
     record = counted(record, split, predicted, classes, outputs, gram, trained)
-    if not method.transductive:
+    if method.transductive:
+        record = replace(record, representations=representations.of_gram(gram, split.y_test, record.task))
+    else:
         record = shown(record, split, trained, beside.networks, X_test)
     if others:
         scores = [score(answers, split.y_test, classes, record.task) for answers in (predicted, *others)]
@@ -188,8 +190,14 @@ def _run(job: Job, dataset: Dataset) -> tuple[Record, dict[str, Any]]:
 
 def shown(record: Record, split: Split, trained: Any, networks: dict[int, Any], X_test: np.ndarray) -> Record:
     """Return the record with what the test labels say of the representations, at the end and over the epochs."""
-    of_estimator = representations.of_estimator(trained, X_test, split.y_test, record.task)
-    over_epochs = representations.over_epochs(trained, networks, X_test, split.y_test, record.task)
+    try:
+        of_estimator = representations.of_estimator(trained, X_test, split.y_test, record.task)
+        over_epochs = representations.over_epochs(trained, networks, X_test, split.y_test, record.task)
+    except MemoryError:
+        raise
+    except Exception as error:  # the predictions stand without it, and the record says so
+        warnings.warn(f"representations were not measured: {type(error).__name__}: {error}", stacklevel=2)
+        return record
     return replace(record, representations=of_estimator or None, representation_history=over_epochs)
 
 

@@ -17,11 +17,10 @@ from kernelopt.kernels.stack import KernelStack
 
 POINTS = 200  # at most so many, the first ones, so that cells are compared on the same
 LEARNED = "learned kernel"
+Representations = dict[str, dict[str, float]]  # alignment and effective rank, by name
 
 
-def of_estimator(
-    trained: Any, X: np.ndarray, y: np.ndarray, task: Task = "classification"
-) -> dict[str, dict[str, float]]:
+def of_estimator(trained: Any, X: np.ndarray, y: np.ndarray, task: Task = "classification") -> Representations:
     """Return alignment and effective rank of every representation that an estimator shows.
 
     Parameters
@@ -67,6 +66,33 @@ def of_estimator(
         else:
             found.setdefault(name, []).append(measured)
     return {name: mean for name, parts in found.items() if (mean := _mean(parts))}
+
+
+def of_gram(gram: np.ndarray | None, y: np.ndarray, task: Task = "classification") -> Representations | None:
+    """Return the same of a learned kernel that is known on the test points only, as a transductive one is.
+
+    Parameters
+    ----------
+    gram : array of shape (n, n), or None
+        Between the test points; the first 200 count. None where there is none, and then None is returned.
+    y : array of shape (n,)
+    task : {"classification", "regression"}
+
+    Examples
+    --------
+    >>> found = of_gram(np.eye(4), np.array([0, 0, 1, 1]))
+    >>> round(found["learned kernel"]["effective_rank"], 6)
+    3.0
+    """
+    if gram is None:
+        return None
+    n = min(len(gram), POINTS)
+    try:
+        found = representation(_symmetric(gram[:n, :n]), y[:n], task)
+    except ValueError as error:
+        warnings.warn(f"the representation {LEARNED!r} was not measured: {error}", stacklevel=2)
+        return None
+    return {LEARNED: found} if found else None
 
 
 def over_epochs(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -13,9 +16,15 @@ from sklearn.preprocessing import StandardScaler
 from kernelopt import ConvNetClassifier, MKLClassifier
 from kernelopt.conv.recorder import keeping_networks
 from kernelopt.estimators.bridges import NetworkMKLClassifier
+from kernelopt.evaluation.cell import run_cell
 from kernelopt.evaluation.metrics import representation
-from kernelopt.evaluation.representations import of_estimator, over_epochs
+from kernelopt.evaluation.protocol import Protocol
+from kernelopt.evaluation.records import Record
+from kernelopt.evaluation.representations import of_estimator, of_gram, over_epochs
+from kernelopt.evaluation.study import Cell
 from kernelopt.kernels import Gaussian
+
+from .jobs import make_job
 
 DIGITS = load_digits()
 X, y = DIGITS.images[:160] / 16, DIGITS.target[:160]
@@ -123,3 +132,33 @@ def test_others_show_nothing_and_no_gram_matrix_is_left_out_with_a_warning():
     plain.kernel_ = Odd()
     with pytest.warns(UserWarning, match="'learned kernel' was not measured: gram must be positive"):
         assert of_estimator(plain, flat, y) == {}
+
+
+def test_a_kernel_known_on_the_test_points_only():
+    K = rbf_kernel(X_held.reshape(140, -1), gamma=0.1)
+    assert of_gram(K, y_held) == {"learned kernel": pytest.approx(representation(K, y_held))}
+    assert of_gram(None, y_held) is None and of_gram(np.ones((140, 140)), y_held) is None
+    many = rbf_kernel(DIGITS.data[:250] / 16)
+    assert of_gram(many, DIGITS.target[:250])["learned kernel"] == pytest.approx(
+        representation(many[:200, :200], DIGITS.target[:200])
+    )
+    with pytest.warns(UserWarning, match="positive"):
+        assert of_gram(-K, y_held) is None
+
+
+def test_cells_record_what_their_representations_are():
+    """Of a network its layers and their epochs, of a semidefinite program its kernel on the test points."""
+    protocol = Protocol(restarts=1)
+    job = make_job(Cell("mnist-small", "cnn-learned", 40, 0), protocol=protocol)
+    quick = replace(job.method, info=replace(job.method.info, grid={"learning_rate": (1e-2,)}))
+    network = run_cell(replace(job, method=quick))
+    assert network.status == "ok", network.error
+    assert list(network.representations) == ["layer 1", "layer 2", "outputs"]
+    history = network.representation_history
+    assert history["epoch"][:6] == [0, 1, 2, 3, 4, 8]
+    assert history["alignment"]["outputs"][-1] == pytest.approx(network.representations["outputs"]["alignment"])
+    assert network.inits[0] == network.accuracy and len(network.inits) == 2
+    kernel = run_cell(make_job(Cell("mnist-small", "uniform-kernel", 40, 0), protocol=protocol))
+    assert kernel.inits == [kernel.accuracy] * 2
+    assert len(kernel.representations) == 13
+    assert Record.from_dict(json.loads(json.dumps(network.to_dict()))) == network
