@@ -1,4 +1,4 @@
-"""The command line: ``kernelopt contrast``, ``explain``, ``reproduce`` and ``data``."""
+"""The command line: ``kernelopt contrast``, ``study``, ``explain``, ``reproduce`` and ``data``."""
 
 from __future__ import annotations
 
@@ -56,6 +56,20 @@ def _parser() -> argparse.ArgumentParser:
     contrast.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")
     contrast.set_defaults(run=_contrast)
 
+    study = commands.add_parser(
+        "study",
+        help="any study: data sets, methods, sizes and seeds from a TOML file, and a report",
+        description="Run the study that a TOML file describes (docs/studies.md says what may stand in it). Stopped at "
+        "any moment, the same command goes on from the last finished cell; several may share one store. The file "
+        "names Python objects, which are imported: run studies of authors you trust.",
+    )
+    study.add_argument("file", metavar="FILE.toml", help="the study")
+    study.add_argument("-o", "--output", metavar="FILE", help="the report (the study's name, with .html)")
+    study.add_argument("--store", metavar="FILE", help="SQLite file of records (beside the report)")
+    study.add_argument("--jobs", type=int, default=2, metavar="N", help="cells at a time (2)")
+    study.add_argument("--data-home", metavar="FOLDER", help="folder of data sets that are not packaged")
+    study.set_defaults(run=_study)
+
     explain = commands.add_parser(
         "explain",
         help="an interactive page for newcomers, from a training run made on the spot",
@@ -112,6 +126,16 @@ def _contrast(options: argparse.Namespace) -> int:
     )
     failed = sum(record.status != "ok" for record in records)
     print(f"wrote {options.output}: {len(records)} cells" + (f", {failed} of them failed" if failed else ""))
+    return 1 if failed else 0
+
+
+def _study(options: argparse.Namespace) -> int:
+    from kernelopt._study import run_study
+
+    output = options.output or Path(options.file).with_suffix(".html").name
+    records = run_study(options.file, output, store=options.store, n_jobs=options.jobs, data_home=options.data_home)
+    failed = sum(record.status != "ok" for record in records)
+    print(f"wrote {output}: {len(records)} cells" + (f", {failed} of them failed" if failed else ""))
     return 1 if failed else 0
 
 

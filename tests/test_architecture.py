@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "evaluation": {"errors", "kernels", "convex", "conv", "bridges", "estimators", "datasets"},
     "pages": {"errors", "evaluation"},
     "_contrast": {"errors", "pages", "evaluation", "estimators", "datasets"},
-    "cli": {"errors", "_contrast", "datasets", "pages", "evaluation"},
+    "_study": {"errors", "pages", "evaluation"},
+    "cli": {"errors", "_contrast", "_study", "datasets", "pages", "evaluation"},
     "__init__": set(),
 }
 # heavy library -> the only modules that may import it
