@@ -239,13 +239,14 @@ def headline(judgements: Sequence[Judgement]) -> tuple[str, str]:
         at[judgement.state].append(judgement.size)
     if not any(c.judged for judgement in judgements for c in judgement.comparisons):
         return f"Undecided: without two shared seeds nothing can be said of {_inside(subject)} against {every}", ""
+    last = judgements[-1].weakest
+    margin = f"{last.text} at {count(sizes[-1])} training {things}" if last else ""
     if len(at["undecided"]) == len(sizes):
-        return f"Undecided: the intervals do not show whether {_inside(subject)} beat {every}", ""
+        lead = f"Undecided: the intervals do not show whether {_inside(subject)} beat {every}"
+        return f"{lead}; the difference is {margin}" if last and last.judged else lead, ""
     everywhere = "at every training size tested" if len(sizes) > 1 else f"at {count(sizes[0])} training {things}"
     if len(at["refuted"]) == len(sizes):
         return f"{subject} do not beat {every}: {everywhere}, {claim.one} is better", ""
-    last = judgements[-1].weakest
-    margin = f"{last.text} at {count(sizes[-1])} training {things}" if last else ""
     if len(at["confirmed"]) == len(sizes):
         return f"{subject} beat {every} {everywhere}, by {last.text if last and len(sizes) == 1 else margin}", ""
     if at["confirmed"] and sizes[-len(at["confirmed"]) :] == at["confirmed"]:

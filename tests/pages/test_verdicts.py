@@ -14,6 +14,7 @@ from .make_records import fail, make_methods, make_records
 
 FILTERS = verdicts.CLAIMS[0]
 IMAGES = 400
+LEAD = 0.0125  # five images: clear of zero by itself, and not after correction
 
 
 def cells(method: str, size: int, lead: float, seeds: int = 4) -> list[Record]:
@@ -101,6 +102,32 @@ def test_headline(leads, lead, rest):
     found = verdicts.headline(judged(leads))
     assert found[0].startswith(lead)
     assert found[1] == rest
+
+
+def test_a_headline_that_decides_nothing_gives_the_difference_too():
+    judgements = judged({200: EQUAL, 2000: EQUAL})
+    estimate = judgements[-1].weakest.estimate
+    lead, _ = verdicts.headline(judgements)
+    assert lead.endswith(
+        f"; the difference is {points(estimate.mean)} points {points_interval(estimate)} at 2,000 training images"
+    )
+
+
+def test_one_of_several_comparisons_refutes_after_holms_correction_only():
+    """A difference whose plain interval just clears zero refutes alone, and not as one of three."""
+
+    def records(rivals):
+        made = cells("cnn-learned", 200, 0.0)
+        for rival in rivals:
+            made += cells(rival, 200, 0.0 if rival != "cnn-kmeans" else LEAD)
+        (results,) = summary.arrange(made, make_methods())
+        return verdicts.judge(results, FILTERS)[0]
+
+    alone = records(["cnn-kmeans"])
+    assert alone.state == "refuted" and 0.05 / 3 < alone.weakest.estimate.p < 0.05
+    among = records(["cnn-kmeans", "cnn-gabor", "cnn-random"])
+    assert among.state == "undecided" and among.weakest.worse
+    assert "below zero, but not after Holm’s correction for 3 comparisons" in among.sentence
 
 
 def test_the_headline_gives_the_margin_at_the_largest_size():
