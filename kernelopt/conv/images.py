@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 FORMATS = ("auto", "channels_first", "channels_last")
+CHANNELS = (1, 3, 4)  # grey, colour, colour with transparency
+LEAST_SIDE = 8  # of an image whose channel axis is told by its length
 
 
 def as_images(X: np.ndarray, image_shape: str | Sequence[int] = "auto", image_format: str = "auto") -> np.ndarray:
@@ -27,7 +29,8 @@ def as_images(X: np.ndarray, image_shape: str | Sequence[int] = "auto", image_fo
         One image: (h, w), or (h, w, c) / (c, h, w) as `image_format` says. With "auto", rows of
         a square length d are square grey images and all other rows are images of size 1 x d.
     image_format : {"auto", "channels_first", "channels_last"}
-        Where the channels are. It must be given for four axes, since a guess could be wrong unseen.
+        Where the channels are. "auto" tells by the lengths where only one reading makes sense: 1, 3 or 4 channels at
+        one end and sides of at least 8 pixels. Otherwise it must be given, since a guess could be wrong unseen.
 
     Returns
     -------
@@ -50,14 +53,15 @@ def as_images(X: np.ndarray, image_shape: str | Sequence[int] = "auto", image_fo
     X = X.reshape(len(X), *shape)
     if len(shape) == 2:
         return X[:, np.newaxis]
-    return X if image_format == "channels_first" else np.moveaxis(X, -1, 1)
+    return X if told_format(shape, image_format) == "channels_first" else np.moveaxis(X, -1, 1)
 
 
 def validate_images(estimator, X, y="no_validation", *, reset: bool, **checks):
     """Check the `X` (and `y`) given to a scikit-learn estimator and return them with `X` as images.
 
     Works like :func:`sklearn.utils.validation.validate_data`, for images. With ``reset=True``
-    the shape of the images, (c, h, w), is kept as ``estimator.image_shape_``; with ``reset=False``
+    the shape of the images, (c, h, w), is kept as ``estimator.image_shape_``, and where the channels were as
+    ``estimator.image_format_``; with ``reset=False``
     other images must have that shape. An estimator fitted on images also accepts their rows, and
     conversely: ``n_features_in_`` counts the values of an image.
 
@@ -89,7 +93,7 @@ def validate_images(estimator, X, y="no_validation", *, reset: bool, **checks):
         shape = _one_image_shape(rows.shape, known, image_format)
     images = as_images(rows, shape, image_format)
     if reset:
-        estimator.image_shape_ = images.shape[1:]
+        estimator.image_shape_, estimator.image_format_ = images.shape[1:], told_format(shape, image_format)
     elif images.shape[1:] != estimator.image_shape_:
         raise ValueError(
             f"X holds images of shape (channels, height, width) = {images.shape[1:]}, but "
@@ -144,12 +148,33 @@ def _one_image_shape(shape: tuple[int, ...], image_shape, image_format: str) -> 
             f"an image has 2 axes, or 3 with channels, but found the shape {found}: X must have shape "
             "(n, h, w), (n, h, w, c), (n, c, h, w) or (n, d)."
         )
-    if len(found) == 3 and image_format == "auto":
+    told_format(found, image_format)
+    return found
+
+
+def told_format(shape: tuple[int, ...], image_format: str) -> str:
+    """Return where the channels of images of this shape are; "auto" for images that have no such axis.
+
+    Raises
+    ------
+    ValueError
+        If the format is "auto" and the lengths of the axes do not tell.
+
+    Examples
+    --------
+    >>> told_format((32, 32, 3), "auto"), told_format((3, 32, 32), "auto")
+    ('channels_last', 'channels_first')
+    """
+    if len(shape) != 3 or image_format != "auto":
+        return image_format
+    readings = {"channels_first": (shape[0], shape[1:]), "channels_last": (shape[2], shape[:2])}
+    fit = [name for name, (c, sides) in readings.items() if c in CHANNELS and min(sides) >= LEAST_SIDE]
+    if not fit:  # both cannot fit: an axis is a side in one reading and the channels in the other
         raise ValueError(
-            f"images of shape {found} have a channel axis, but image_format='auto' does not say which. Pass "
+            f"images of shape {shape} have a channel axis, but image_format='auto' cannot tell which. Pass "
             "image_format='channels_last' or image_format='channels_first'."
         )
-    return found
+    return fit[0]
 
 
 def _as_sides(image_shape) -> tuple[int, ...]:
@@ -170,4 +195,4 @@ def _square_or_line(length: int) -> tuple[int, int]:
 def _outer_shape(estimator) -> tuple[int, ...]:
     """Return the fitted image shape as the user writes it."""
     c, h, w = estimator.image_shape_
-    return {"auto": (h, w), "channels_first": (c, h, w), "channels_last": (h, w, c)}[estimator.image_format]
+    return {"auto": (h, w), "channels_first": (c, h, w), "channels_last": (h, w, c)}[estimator.image_format_]

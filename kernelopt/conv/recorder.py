@@ -17,7 +17,7 @@ class Recorder:
     Epoch 0 is the start, before any step. `history` holds lists of equal length:
 
     - epoch;
-    - loss, accuracy: on the training images; of epoch 0 exactly (on a part, of more than 20,000 images), then
+    - loss, accuracy: on the training images; of epoch 0 exactly (on a part, of more than 10,000 images), then
       averaged over the epoch's batches, each taken just before its step;
     - gradient_norm: norm of the mean of these batches' gradients (of the full gradient at epoch 0);
     - filter_move: :math:`\|W - W_0\|_F / \|W_0\|_F` of the first layer.

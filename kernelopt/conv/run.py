@@ -23,7 +23,7 @@ except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
 Numbers = tuple[float, float, float]  # mean loss, mean score, norm of the mean gradient
-MEASURED = 20_000  # samples that losses and gradients between epochs are measured on, at most
+MEASURED = 10_000  # samples that losses and gradients between epochs are measured on, at most
 
 
 class Run:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kernelopt import FilterBank
 from kernelopt.conv.images import as_images, windows
 
 COLOUR = np.arange(2 * 3 * 4 * 5, dtype=float).reshape(2, 3, 4, 5)  # n, c, h, w
@@ -17,6 +18,32 @@ def test_every_form_of_the_same_images_is_equal():
     for images in forms:
         np.testing.assert_array_equal(images, COLOUR)
         assert images.dtype == np.float32
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("sides", [(8, 8), (32, 32), (9, 200)])
+def test_lengths_tell_where_channels_are(channels, sides):
+    images = np.random.default_rng(0).normal(size=(2, channels, *sides)).astype(np.float32)
+    np.testing.assert_array_equal(as_images(images), images)
+    np.testing.assert_array_equal(as_images(np.moveaxis(images, 1, -1)), images)
+    np.testing.assert_array_equal(as_images(np.moveaxis(images, 1, -1).reshape(2, -1), (*sides, channels)), images)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 4), (3, 7, 32), (2, 32, 32), (32, 3, 32), (7, 7, 3), (3, 3, 3), (32, 32, 5)])
+def test_where_lengths_do_not_tell_it_is_asked(shape):
+    with pytest.raises(ValueError, match="image_format='auto' cannot tell"):
+        as_images(np.zeros((2, *shape)))
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_an_estimator_fitted_on_colour_images_takes_their_rows(last):
+    images = np.random.default_rng(0).normal(size=(6, 3, 9, 8))
+    given = np.moveaxis(images, 1, -1) if last else images
+    bank = FilterBank("gabor", 2, 3).fit(given)
+    assert bank.image_shape_ == (3, 9, 8) and bank.image_format_ == ("channels_last" if last else "channels_first")
+    expected = FilterBank("gabor", 2, 3, image_format="channels_first").fit_transform(images)
+    np.testing.assert_array_equal(bank.transform(given), expected)
+    np.testing.assert_array_equal(bank.transform(given.reshape(6, -1)), expected)
 
 
 @pytest.mark.parametrize("length, shape", [(64, (1, 8, 8)), (7, (1, 1, 7)), (1, (1, 1, 1))])

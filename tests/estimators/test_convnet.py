@@ -218,9 +218,21 @@ def test_bad_parameters_are_refused_by_name(options, error, message):
         ConvNetClassifier(**QUICK | options).fit(X, y)
 
 
+def test_defaults_take_pixels_as_they_come():
+    colour = np.random.default_rng(0).integers(256, size=(60, 3, 9, 8)).astype(np.uint8)
+    words = np.where(colour[:, 0].mean(axis=(1, 2)) > 127, "bright", "dark")
+    first = ConvNetClassifier(epochs=2, device="cpu", random_state=0).fit(colour, words)
+    last = ConvNetClassifier(epochs=2, device="cpu", random_state=0).fit(np.moveaxis(colour, 1, -1), words)
+    scaled = ConvNetClassifier(epochs=2, device="cpu", random_state=0).fit(colour / 255, words)
+    np.testing.assert_array_equal(first.filters_, last.filters_)
+    np.testing.assert_allclose(first.filters_, scaled.filters_, atol=1e-3)
+    assert first.predict(colour).dtype == words.dtype
+    np.testing.assert_array_equal(first.predict(colour), last.predict(np.moveaxis(colour, 1, -1)))
+
+
 def test_bad_data_are_refused():
     with pytest.raises(ValueError, match="image_format"):
-        ConvNetClassifier(**QUICK).fit(X[:, None], y)
+        ConvNetClassifier(**QUICK).fit(X[:, None, :, :7], y)
     with pytest.raises(ValueError, match="NaN"):
         ConvNetClassifier(**QUICK).fit(np.where(X > 15, np.nan, X), y)
     with pytest.raises(ValueError, match="one class"):
