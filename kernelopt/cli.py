@@ -141,7 +141,7 @@ def _study(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from kernelopt.evaluation.explained.lesson import QUICK, Plan, make_lesson
-    from kernelopt.evaluation.explained.published import published_study
+    from kernelopt.evaluation.explained.published import NARROW, WIDE, published_study
     from kernelopt.pages.explain.page import write
 
     folder = Path(options.output).parent
@@ -155,7 +155,8 @@ def _explain(options: argparse.Namespace) -> int:
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
     command = f"kernelopt explain --data {options.data} --seed {options.seed}" + " --quick" * options.quick
-    write(options.output, lesson.to_dict(), published_study(), command=command)
+    studies = [published_study(name) for name in (NARROW, WIDE)]
+    write(options.output, lesson.to_dict(), studies, command=command)
     print(f"wrote {options.output}: open it in a browser; it loads nothing from anywhere")
     return 0
 

@@ -2,7 +2,7 @@
 
     python experiments/learned_versus_fixed/condense.py RECORDS.sqlite "kernelopt contrast ..."
 
-Writes kernelopt/evaluation/explained/learned_versus_fixed.json. The second argument is the command that made the store.
+Writes kernelopt/evaluation/explained/wide.json. The second argument is the command that made the store.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from kernelopt.evaluation.explained.published import NAME, condensed
+from kernelopt.evaluation.explained.published import WIDE, condensed
 from kernelopt.evaluation.records import Record
 
-TARGET = Path(__file__).parents[2] / "kernelopt" / "evaluation" / "explained" / NAME
+TARGET = Path(__file__).parents[2] / "kernelopt" / "evaluation" / "explained" / WIDE
 
 
 def main(store: str, command: str) -> None:

@@ -14,8 +14,9 @@ from kernelopt.conv.geometry import Geometry
 from kernelopt.conv.reference import Ties, backward_toeplitz, forward_loops
 from kernelopt.convex.criteria.alignment import centered_alignment
 from kernelopt.evaluation.explained import lesson as lessons
+from kernelopt.evaluation.explained.crossover import run_cell
 from kernelopt.evaluation.explained.lesson import QUICK, make_lesson
-from kernelopt.evaluation.explained.published import condensed, published_study
+from kernelopt.evaluation.explained.published import NARROW, WIDE, condensed, published_study
 from kernelopt.evaluation.explained.weights import base_grams, learn_weights
 from kernelopt.evaluation.splits import nested_order
 
@@ -161,14 +162,34 @@ def test_too_few_images_are_refused():
         make_lesson(plan=lessons.Plan(n_network=6000))
 
 
-def test_the_packaged_study_is_whole_and_survives_being_condensed():
-    study = published_study()
+@pytest.mark.parametrize("name", [NARROW, WIDE])
+def test_the_packaged_studies_are_whole_and_survive_being_condensed(name):
+    study = published_study(name)
     keys = {record.key for record in study.records}
     assert len(keys) == len(study.records)
+    assert {sum(r.method == m and r.size == n for r in study.records) for _, m, n, _ in keys} == {5}  # seeds
     for record in study.records:
         assert len(record.correct) == 1000 and record.accuracy == sum(record.correct) / 1000
-    text = condensed([*study.records], study.command)
-    cells = json.loads(text)["cells"]
+    cells = json.loads(condensed(study.records, study.command))["cells"]
     first = next(r for r in study.records if list(r.key[1:]) == cells[0][:3])
     bits = np.unpackbits(np.frombuffer(bytes.fromhex(cells[0][3]), np.uint8), count=1000)
     assert bits.tolist() == first.correct
+
+
+@pytest.mark.parametrize("version", ["learned", "random", "gabor"])
+def test_a_cell_of_the_packaged_crossover_comes_out_again(version):
+    """On another machine bits may differ, so a few of the 1,000 images may change sides."""
+    packaged = next(r for r in published_study(NARROW).records if r.key[1:] == (version, 100, 0))
+    again = run_cell(datasets.load("fashion-mnist-small"), version, 100, 0)
+    assert np.mean(np.array(again.correct) != packaged.correct) < 0.02
+
+
+def test_where_the_page_says_the_lines_cross_they_do():
+    """The prose below the chart states these signs."""
+    records = {r.key[1:]: r.accuracy for r in published_study(NARROW).records}
+
+    def gain(rival, size):
+        return np.mean([records["learned", size, seed] - records[rival, size, seed] for seed in range(5)])
+
+    assert gain("random", 500) < 0.005 and gain("random", 4500) > 0.02
+    assert min(gain("gabor", size) for size in (100, 500, 2000, 4500)) > 0.02

@@ -12,12 +12,13 @@ import pytest
 
 from kernelopt import cli
 from kernelopt.evaluation.explained.lesson import QUICK, make_lesson
-from kernelopt.evaluation.explained.published import published_study
+from kernelopt.evaluation.explained.published import NARROW, WIDE, published_study
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.statistics import Estimate, crossed_interval
-from kernelopt.pages.explain.contest import Cells, Difference, contest, corrected
+from kernelopt.pages.explain.contest import Cells, Difference, corrected
 from kernelopt.pages.explain.page import SECTIONS, render, write
 
+STUDIES = [published_study(name) for name in (NARROW, WIDE)]
 VOID = {"meta", "input", "br", "link", "img"}
 
 
@@ -28,7 +29,7 @@ def lesson():
 
 @pytest.fixture(scope="module")
 def text(lesson):
-    return render(lesson, published_study(), command="kernelopt explain --quick")
+    return render(lesson, STUDIES, command="kernelopt explain --quick")
 
 
 class Outline(HTMLParser):
@@ -74,13 +75,13 @@ def test_the_page_holds_the_record_it_was_made_from(text, lesson):
 
 
 def test_equal_records_give_equal_pages(text, lesson):
-    assert render(copy.deepcopy(lesson), published_study(), command="kernelopt explain --quick") == text
+    assert render(copy.deepcopy(lesson), STUDIES, command="kernelopt explain --quick") == text
 
 
 def test_names_are_escaped(lesson):
     hostile = copy.deepcopy(lesson)
     hostile["classes"][hostile["label"]] = "</script><script>alert(1)</script>"
-    text = render(hostile, published_study(), command="<b>")
+    text = render(hostile, STUDIES, command="<b>")
     assert "<script>alert" not in text and "<b>" not in text
 
 
@@ -94,7 +95,7 @@ def test_the_first_answers_carry_the_records_numbers(text, lesson):
 
 def test_another_version_is_refused(lesson):
     with pytest.raises(ValueError, match="version 7"):
-        render(lesson | {"version": 7}, published_study(), command="")
+        render(lesson | {"version": 7}, STUDIES, command="")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_differences_are_paired_by_seed_and_image():
 
 def test_records_of_two_data_sets_are_not_mixed():
     with pytest.raises(ValueError, match="two|data sets"):
-        contest([Record("a", "cnn-learned", 10, 0, correct=[1]), Record("b", "cnn-learned", 10, 0, correct=[1])])
+        Cells([Record("a", "cnn-learned", 10, 0, correct=[1]), Record("b", "cnn-learned", 10, 0, correct=[1])])
 
 
 def test_the_command_writes_the_page(tmp_path, capsys):
@@ -150,5 +151,5 @@ def test_the_command_refuses_before_it_works(tmp_path, capsys):
 
 
 def test_writing_returns_the_path(tmp_path, lesson, text):
-    path = write(tmp_path / "page.html", lesson, published_study(), command="kernelopt explain --quick")
+    path = write(tmp_path / "page.html", lesson, STUDIES, command="kernelopt explain --quick")
     assert path.read_text(encoding="utf-8") == text

@@ -11,12 +11,13 @@ import pytest
 from kernelopt.conv.geometry import Geometry
 from kernelopt.conv.reference import Ties, forward_loops
 from kernelopt.evaluation.explained.lesson import QUICK, make_lesson
-from kernelopt.evaluation.explained.published import published_study
+from kernelopt.evaluation.explained.published import NARROW, WIDE, published_study
 from kernelopt.pages.explain.contest import contest
 from kernelopt.pages.explain.page import write
 
 pytestmark = pytest.mark.slow
 
+STUDIES = [published_study(name) for name in (NARROW, WIDE)]
 LEFT, UP, RIGHT, DOWN, HOME, END, SPACE = "\ue012", "\ue013", "\ue014", "\ue015", "\ue011", "\ue010", " "
 
 
@@ -28,7 +29,7 @@ def lesson():
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory, lesson) -> Path:
     path = tmp_path_factory.mktemp("page") / "explain.html"
-    return write(path, lesson, published_study(), command="kernelopt explain --quick")
+    return write(path, lesson, STUDIES, command="kernelopt explain --quick")
 
 
 @pytest.fixture
@@ -171,11 +172,11 @@ def test_epochs_are_scrubbed_and_played(opened, lesson):
 
 
 def test_the_contest_says_what_the_intervals_say(opened):
-    study = contest(published_study().records)
-    for rival in ("cnn-random", "cnn-gabor"):
+    rows = contest(*(study.records for study in STUDIES))["rows"]
+    for rival in ("small/random", "large/cnn-gabor"):
         choose(opened, "#contest-rival", rival)
         opened.press("#contest-size", HOME)
-        for difference in study["rivals"][rival]:
+        for difference in rows[rival]:
             said = shown(opened, "#contest-said")
             assert said.startswith(f"{difference.size:,} training images")
             mean = 100 * difference.estimate.mean
@@ -257,4 +258,4 @@ def test_without_scripts_answers_and_explanations_are_there(browser, page):
         offered = browser.run("return document.querySelectorAll('.stepper:not([hidden])').length")
     finally:
         browser.devtools("Emulation.setScriptExecutionDisabled", value=False)
-    assert visible == [True] * 4 and offered == 0
+    assert visible == [True] * 6 and offered == 0  # two tables and two charts among them

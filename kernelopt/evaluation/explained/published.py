@@ -1,4 +1,4 @@
-"""The default study as it was run once and packaged: fixed against learned, image by image."""
+"""Two studies as they were run once and packaged: fixed against learned, image by image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from kernelopt.evaluation.records import Record
 
-NAME = "learned_versus_fixed.json"
+NARROW = "narrow.json"  # the page's own network, see `kernelopt.evaluation.explained.crossover`
+WIDE = "wide.json"  # the networks of ``kernelopt contrast``, and kernel machines beside them
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,16 @@ class Published:
     provenance: dict[str, str]
 
 
-def published_study() -> Published:
-    """Return the packaged study.
+def published_study(name: str) -> Published:
+    """Return a packaged study, ``NARROW`` or ``WIDE``.
 
     Examples
     --------
-    >>> study = published_study()
-    >>> sorted({record.size for record in study.records})[:3]
-    [100, 500, 2000]
+    >>> study = published_study(NARROW)
+    >>> sorted({record.size for record in study.records})
+    [100, 500, 2000, 4500]
     """
-    content = json.loads(files("kernelopt.evaluation.explained").joinpath(NAME).read_text(encoding="utf-8"))
+    content = json.loads(files("kernelopt.evaluation.explained").joinpath(name).read_text(encoding="utf-8"))
     n = content["images"]
     records = []
     for method, size, seed, digits in content["cells"]:

@@ -144,8 +144,32 @@ def first_layer(kept: Any, image: np.ndarray) -> Filters:
     return Filters(filters, bias, answers, side=KERNEL_SIDE, answer_side=pooled.shape[-1])
 
 
-def _train(images, labels, test, n_classes, epochs, seed, *, trainable: bool):
-    """Return a run, its snapshots and which test images it gets right."""
+def train_network(
+    images: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    epochs: int,
+    seed: int,
+    *,
+    bank: str = "random",
+    trainable: bool,
+) -> tuple[Any, Any]:
+    """Return the snapshots and the outcome of a training run of the page's network, on one thread.
+
+    Parameters
+    ----------
+    images, labels, n_classes, epochs, seed :
+        As in `train_twice`.
+    bank : str
+        Start of both layers' kernels.
+    trainable : bool
+        Whether they are learned; the last, linear layer always is.
+
+    Returns
+    -------
+    Snapshots
+    Outcome
+    """
     from kernelopt.conv.devices import reproducible
     from kernelopt.conv.layers import ConvLayer
     from kernelopt.conv.network import start_network
@@ -153,12 +177,18 @@ def _train(images, labels, test, n_classes, epochs, seed, *, trainable: bool):
     from kernelopt.conv.snapshots import Snapshots
     from kernelopt.conv.training import train
 
-    layers = [ConvLayer(n, KERNEL_SIDE, trainable=trainable, padding="valid") for n in FILTERS]
+    layers = [ConvLayer(n, KERNEL_SIDE, bank=bank, trainable=trainable, padding="valid") for n in FILTERS]
     recipe = Recipe(epochs=epochs, batch_size=BATCH, learning_rate=RATE)
     with reproducible(threads=1):
         network = start_network(layers, images, n_classes, seed)
         kept = Snapshots(network)
         outcome = train(network, images, labels, recipe, kept, seed)
+    return kept, outcome
+
+
+def _train(images, labels, test, n_classes, epochs, seed, *, trainable: bool):
+    """Return a run, its snapshots and which test images it gets right."""
+    kept, outcome = train_network(images, labels, n_classes, epochs, seed, trainable=trainable)
     right = kept.predict(epochs, test[0]) == test[1]
     second = [kept.networks[epoch].filters[1].numpy() for epoch in range(epochs + 1)]
     deep = [float(np.linalg.norm(W - second[0]) / np.linalg.norm(second[0])) for W in second]

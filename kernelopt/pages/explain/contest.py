@@ -16,12 +16,43 @@ from kernelopt.pages.figures.charts import Axis, Chart, Line, Point
 from kernelopt.pages.figures.marks import Look, Scale
 from kernelopt.pages.formats import count, listed, percent, percent_interval, points, points_interval
 
-LEARNED = "cnn-learned"
-RIVALS = {  # frozen banks and how the page calls them
-    "cnn-random": "random kernels, frozen",
-    "cnn-gabor": "Gabor kernels, frozen",
-    "cnn-kmeans": "k-means kernels, frozen",
-}
+
+@dataclass(frozen=True)
+class Network:
+    """One network in several versions.
+
+    Parameters
+    ----------
+    name, label : str
+        What it is called in the page and to its reader.
+    learned : str
+        The method whose kernels are learned.
+    rivals : mapping of str to str
+        Frozen versions, and how the page calls them.
+    """
+
+    name: str
+    label: str
+    learned: str
+    rivals: Mapping[str, str]
+
+
+SMALL = Network(
+    "small",
+    "this page’s network, 8 and 16 kernels of 3 × 3",
+    "learned",
+    {"random": "random kernels, frozen", "gabor": "Gabor kernels, frozen"},
+)
+LARGE = Network(
+    "large",
+    "a wider network, 16 and 32 kernels of 5 × 5",
+    "cnn-learned",
+    {
+        "cnn-random": "random kernels, frozen",
+        "cnn-gabor": "Gabor kernels, frozen",
+        "cnn-kmeans": "k-means kernels, frozen",
+    },
+)
 LEVEL = 0.05  # the chance of one false verdict or more among all comparisons shown
 VERDICTS = {
     "learned": "learned is better",
@@ -109,25 +140,48 @@ class Cells:
         return found
 
 
-def contest(records: Sequence[Record]) -> dict[str, Any]:
-    """Return what the exhibit shows of the study's records."""
-    cells = Cells(records)
-    rivals = corrected({name: cells.differences(LEARNED, name) for name in RIVALS})
+def contest(small: Sequence[Record], large: Sequence[Record]) -> dict[str, Any]:
+    """Return what the exhibit shows of both packaged studies.
+
+    Parameters
+    ----------
+    small, large : sequence of Record
+        Of the page's own network, and of the networks of ``kernelopt contrast``.
+    """
+    studies = [(SMALL, Cells(small)), (LARGE, Cells(large))]
+    families = {
+        f"{network.name}/{rival}": cells.differences(network.learned, rival)
+        for network, cells in studies
+        for rival in network.rivals
+    }
+    rows = corrected(families)
+    machines = studies[1][1]
     return {
-        "dataset": cells.dataset,
-        "images": cells.images,
-        "seeds": len(cells.seeds),
-        "sizes": [difference.size for difference in next(iter(rivals.values()))],
-        "rivals": rivals,
-        "labels": RIVALS,
-        "chart": chart(cells).svg(),
+        "networks": [
+            {
+                "label": network.label,
+                "dataset": cells.dataset,
+                "images": cells.images,
+                "seeds": len(cells.seeds),
+                "sizes": [d.size for d in rows[f"{network.name}/{next(iter(network.rivals))}"]],
+                "chart": chart(network, cells).svg(),
+                "rows": [(label, rows[f"{network.name}/{rival}"]) for rival, label in network.rivals.items()],
+            }
+            for network, cells in studies
+        ],
+        "rows": rows,
+        "choices": [
+            (f"{network.name}/{rival}", f"{label}: {network.name} network")
+            for network, _ in studies
+            for rival, label in network.rivals.items()
+        ],
         "data": {
             name: [[d.size, d.estimate.mean, d.estimate.low, d.estimate.high, d.words] for d in found]
-            for name, found in rivals.items()
+            for name, found in rows.items()
         },
-        "comparisons": sum(map(len, rivals.values())),
-        "weights": corrected({"": cells.differences("learned-kernel", "uniform-kernel")})[""],
-        "bridge": corrected({"": cells.differences("features-mkl", LEARNED)})[""],
+        "comparisons": sum(map(len, rows.values())),
+        "weights": corrected({"": machines.differences("learned-kernel", "uniform-kernel")})[""],
+        "bridge": corrected({"": machines.differences("features-mkl", LARGE.learned)})[""],
     }
 
 
@@ -168,28 +222,30 @@ def verdicts(differences: Sequence[Difference]) -> str:
     return "; ".join(parts)
 
 
-def chart(cells: Cells) -> Chart:
-    """Return accuracy against training size, learned filters in bold."""
-    looks = {LEARNED: Look("filters", True, 0)} | {name: Look("filters", False, k) for k, name in enumerate(RIVALS)}
-    labels = {LEARNED: "learned kernels"} | {name: text.replace(", frozen", "") for name, text in RIVALS.items()}
-    lines, ends = [], []
-    for name in (*RIVALS, LEARNED):
-        found = [(n, cells.accuracy(name, n)) for n in cells.sizes]
+def chart(network: Network, cells: Cells) -> Chart:
+    """Return accuracy against training size, learned kernels in bold."""
+    looks = {network.learned: Look("filters", True, 0)}
+    looks |= {name: Look("filters", False, k) for k, name in enumerate(network.rivals)}
+    labels = {network.learned: "learned kernels"}
+    labels |= {name: text.replace(", frozen", "") for name, text in network.rivals.items()}
+    lines, ends, sizes = [], [], set()
+    for name in (*network.rivals, network.learned):
+        found = [(n, e) for n in cells.sizes if (e := cells.accuracy(name, n))]
         line = [
             Point(
                 n, 100 * e.mean, 100 * e.low, 100 * e.high,
                 f"{labels[name]}, {count(n)} images: {percent(e.mean)}% {percent_interval(e)}",
             )
-            for n, e in found if e
+            for n, e in found
         ]  # fmt: skip
+        sizes |= {n for n, _ in found}
         ends += [value for p in line for value in (p.low, p.high) if value is not None]
         lines.append(Line(labels[name], looks[name], line))
     scale = Scale.over(ends)
-    sizes = Scale.over(cells.sizes, log=True)
     return Chart(
-        Axis("training images", sizes, [(n, count(n)) for n in cells.sizes]),
+        Axis("training images", Scale.over(sizes, log=True), [(n, count(n)) for n in sorted(sizes)]),
         Axis("test accuracy, %", scale, [(v, f"{v:g}") for v in scale.ticks()]),
         lines,
-        "Test accuracy against the number of training images for learned kernels and three banks of fixed ones; the "
-        "table below has the numbers.",
+        f"Test accuracy against the number of training images, {network.label}, for learned and for fixed kernels; the "
+        "table below has the differences.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,15 +34,15 @@ SCRIPTS = ("core", "slide", "matrix", "gradient", "training", "contest", "weight
 FORMATS = ("count", "percent", "percent_interval", "plain", "points", "points_interval", "significant")
 
 
-def render(lesson: Mapping[str, Any], study: Published, *, command: str) -> str:
+def render(lesson: Mapping[str, Any], studies: Sequence[Published], *, command: str) -> str:
     """Return the page as the text of one HTML file that loads nothing from anywhere.
 
     Parameters
     ----------
     lesson : mapping
         A record, from `kernelopt.evaluation.explained.lesson.Lesson.to_dict` or read from JSON.
-    study : Published
-        The packaged study.
+    studies : pair of Published
+        The packaged ones: of the page's network, and of the wider ones.
     command : str
         What makes this page again.
 
@@ -65,8 +65,8 @@ def render(lesson: Mapping[str, Any], study: Published, *, command: str) -> str:
         .get_template("explain/page.html")
         .render(
             lesson=lesson,
-            study=study,
-            contest=contest(study.records),
+            studies=studies,
+            contest=contest(*(study.records for study in studies)),
             sections=SECTIONS,
             scripts=SCRIPTS,
             command=command,
@@ -77,10 +77,12 @@ def render(lesson: Mapping[str, Any], study: Published, *, command: str) -> str:
     return page + "\n"
 
 
-def write(path: str | os.PathLike[str], lesson: Mapping[str, Any], study: Published, *, command: str) -> Path:
+def write(
+    path: str | os.PathLike[str], lesson: Mapping[str, Any], studies: Sequence[Published], *, command: str
+) -> Path:
     """Write the page to `path` and return it; a reader never sees half a page (see `render`)."""
     target = Path(path)
-    text = render(lesson, study, command=command)
+    text = render(lesson, studies, command=command)
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         draft.write_text(text, encoding="utf-8")

@@ -3,11 +3,13 @@ function contest() {
   const study = JSON.parse(document.getElementById("study").textContent);
   const box = document.getElementById("contest-exhibit"), host = box.querySelector('[data-plot="difference"]');
   const rival = pick("contest-rival", draw), size = new Stepper("contest-size", show, 1200);
-  const every = Object.values(study).flat(), low = 100 * Math.min(0, ...every.map((d) => d[2])), high = 100 * Math.max(0, ...every.map((d) => d[3]));
+  const every = Object.values(study).flat(); // one scale for all choices
+  const low = 100 * Math.min(0, ...every.map((d) => d[2])), high = 100 * Math.max(0, ...every.map((d) => d[3]));
   const points = (value) => (value > 0 ? "+" : "") + fixed(100 * value, 1);
   let plot;
   function draw() {
     const found = study[rival.value], sizes = found.map((d) => d[0]);
+    size.limit(sizes.length - 1, Math.min(size.value, sizes.length - 1));
     plot = new Plot(host, {
       low: low - 0.3, high: high + 0.3, first: sizes[0] * 0.75, last: sizes[sizes.length - 1] * 1.35, log: true,
       ticksX: sizes.map((n) => [n, count(n)]), ticksY: ticks(low, high), nameX: "training images", nameY: "points of test accuracy",
