@@ -257,10 +257,15 @@ def _contents(
     """Return the sections that a study has something for, in the order of the page."""
     halves = {method.half for method in methods}
     networks = bool(halves & {"filters", "bridge"})
+    contrasted = any(item["claim"].name == "filters" for view in views for item in view["claims"])
     has = {name: any(view[name] for view in views) for name in ("weights", "metrics", "starts", "spread")}
     sections = [
         ("answer", "The question and the answer", True),
-        ("reading", "What a kernel is, twice" if networks and "convex" in halves else "The methods", True),
+        (
+            "reading",
+            "What a kernel is, twice" if contrasted or (networks and "convex" in halves) else "The methods",
+            True,
+        ),
         ("accuracy", "Learning curves", True),
         ("differences", "Paired differences", True),
         ("ranks", "Over the data sets", bool(ranked)),
