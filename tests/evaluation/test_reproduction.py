@@ -9,10 +9,20 @@ from hypothesis import strategies as st
 
 from kernelopt.cli import main
 from kernelopt.evaluation.records import Record
-from kernelopt.evaluation.reproduction import Published, Quantity, Remark, Reproduction, Tolerance, compare, reproduce
+from kernelopt.evaluation.reproduction import (
+    Published,
+    Quantity,
+    Remark,
+    Reproduction,
+    Table,
+    Tolerance,
+    compare,
+    reproduce,
+)
 from kernelopt.evaluation.reproduction import page as pages
 from kernelopt.evaluation.reproduction.published import from_file, from_grid
 from kernelopt.evaluation.reproduction.quantities import recorded
+from kernelopt.evaluation.study import MethodSpec, Study
 
 PERCENT = Quantity("accuracy", Tolerance(absolute=3.0), factor=100.0)
 CELL = Published("sonar", "SVM", "SM1", "accuracy", "85.0")
@@ -45,7 +55,7 @@ mnist = ["99", "—"]
 title = "Table 2"
 quantity = "vectors"
 columns = ["SVM"]
-rows = { Sonar = [12] }
+rows = { Sonar = [12], Iris = [3] }
 
 [[remarks]]
 kind = "not comparable"
@@ -154,6 +164,13 @@ def test_the_spread_in_print_counts_where_it_is_larger():
     assert compare(wide, quantity, records(0.82)).verdict == "within tolerance"
 
 
+def test_a_difference_that_chance_explains_says_so():
+    by_chance = compare(CELL, PERCENT, records(0.70, 0.90, 0.60, 0.85))  # 76 ± 14, standard error 7
+    assert by_chance.verdict == "differs" and "less than two standard errors" in by_chance.note
+    certain = compare(CELL, PERCENT, records(0.76, 0.77, 0.76, 0.77))
+    assert certain.verdict == "differs" and not certain.note
+
+
 def test_an_erratum_excuses_a_difference_and_nothing_else():
     erratum = Remark("erratum", {"method": "S*"}, "a misprint")
     assert compare(CELL, PERCENT, records(0.70), [erratum]).verdict == "paper inconsistent"
@@ -201,6 +218,18 @@ def test_a_value_that_is_not_recorded_is_named_with_those_that_are():
         recorded(Record("sonar", "SVM", 10, 0, weights={"rbf": 1.0}, certificate={"gap": 0.1}), "margin")
 
 
+def test_the_progress_line_of_what_nothing_separates_is_no_failure():
+    from kernelopt.evaluation.reproduction.run import _say
+
+    lines = []
+    _say(
+        lines.append, "[1/2] sonar · HM-K3 · n=9 · seed 0: FAILED: UnboundedError: no hyperplane. Use   about 3 s left"
+    )
+    _say(lines.append, "[2/2] sonar · HM-K2 · n=9 · seed 0: FAILED: ValueError: no   about 0 s left")
+    assert lines[0] == "[1/2] sonar · HM-K3 · n=9 · seed 0: no separator   about 3 s left"
+    assert "FAILED: ValueError" in lines[1]
+
+
 # ---- a config of one's own, from end to end
 
 
@@ -224,7 +253,8 @@ def test_a_paper_of_ones_own_runs_from_a_path(mine, tmp_path, monkeypatch, capsy
     assert rows["mnist", "SVM", "accuracy"]["verdict"] == "not comparable"
     assert rows["mnist", "SVM", "accuracy"]["note"].startswith("data not here: ")
     assert rows["Sonar", "SVM", "vectors"]["verdict"] == "paper inconsistent"
-    counts = "5 published figures: 1 within tolerance, 0 differs, 1 paper inconsistent, 3 not comparable"
+    assert rows["Iris", "SVM", "vectors"]["note"].startswith("no method 'SVM' on 'Iris' in the studies")
+    counts = "6 published figures: 1 within tolerance, 0 differs, 1 paper inconsistent, 4 not comparable"
     assert counts in printed.out and counts in (out / "mine.md").read_text()
     assert "2 cells: 0 finished before" in printed.err
     assert (out / "mine.svg").read_text().count("<svg") == 1
@@ -246,6 +276,18 @@ def test_our_figure_is_that_of_the_estimator_alone(mine, tmp_path):
         scaler = StandardScaler().fit(split.X)
         machine = SVC(C=1.0, gamma=0.02).fit(scaler.transform(split.X), split.y)
         accuracies.append(100 * machine.score(scaler.transform(split.X_test), split.y_test))
+    assert result.comparisons[0].mean == pytest.approx(sum(accuracies) / 2)
+
+
+def test_a_reproduction_may_be_made_in_python(tmp_path):
+    from sklearn.svm import SVC
+
+    study = Study(["sonar"], [MethodSpec("SVM", estimator=SVC(gamma=0.5))])
+    table = Table("Table 1", tuple(from_grid({"sonar": [75.0]}, ["SVM"], "accuracy")))
+    plan = Reproduction("mine", "", 2, 2, (study,), (table,), {"accuracy": PERCENT})
+    result = reproduce(plan, output=tmp_path, n_jobs=1, progress=lambda line: None)
+    assert [record.seed for record in result.records] == [0, 1]
+    accuracies = [100 * record.accuracy for record in result.records]
     assert result.comparisons[0].mean == pytest.approx(sum(accuracies) / 2)
 
 

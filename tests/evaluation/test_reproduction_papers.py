@@ -1,5 +1,6 @@
 """The reproductions that travel with the library: configs that fit their figures, pages that fit their records."""
 
+import csv
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,11 +12,13 @@ from kernelopt.estimators.sdp import SDPKernelClassifier
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.reproduction import Reproduction, names, reproduce
 from kernelopt.evaluation.reproduction import data as loaders
+from kernelopt.evaluation.reproduction import page as pages
 from kernelopt.evaluation.reproduction.run import filled, matching
 from kernelopt.evaluation.reproduction.studies import present, studies
 
 ROOT = Path(__file__).parents[2]
 NAMES = names()
+RUN = ("lanckriet2004", "kim2006", "micchelli2005")
 PAPERS = [name for name in NAMES if (ROOT / "papers" / f"{name}.md").is_file()]
 DOCUMENT = (ROOT / "docs" / "reproductions.md").read_text()
 
@@ -146,6 +149,29 @@ def test_the_page_states_the_tolerances_of_the_config(name):
             assert f"{tolerance.absolute:g}" in stated, quantity
         if tolerance.spread:
             assert "within the printed spread" in stated, quantity
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_committed_results_cover_every_figure_and_the_page_shows_them(name):
+    folder = ROOT / "experiments" / name
+    with open(folder / f"{name}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    plan = Reproduction.load(name)
+    printed = [(table.title, *cell.key.values(), cell.text) for table in plan.tables for cell in table.cells]
+    columns = ("table", "dataset", "method", "criterion", "quantity", "published")
+    assert [tuple(row[column] for column in columns) for row in rows] == printed
+    assert (folder / f"{name}.svg").stat().st_size > 1000
+    page = ROOT / "papers" / f"{name}.md"
+    text = page.read_text() if page.is_file() else (folder / "README.md").read_text()
+    begin = pages.BEGIN.format(name=name)
+    section = text[text.index(begin) : text.index(pages.END)]
+    verdicts = [row["verdict"] for row in rows]
+    for verdict in set(verdicts):
+        assert f"{verdicts.count(verdict)} {verdict}" in section
+    for row in rows:
+        if row["verdict"] != "not comparable" and row["n"] != "0":
+            decimals = plan.quantities[row["quantity"]].digits
+            assert f"→ {float(row['ours']):.{decimals}f}" in section
 
 
 # ---- the document on how to add a paper

@@ -18,6 +18,7 @@ WITHIN, DIFFERS = "within tolerance", "differs"
 INCONSISTENT, INCOMPARABLE = "paper inconsistent", "not comparable"
 VERDICTS = (WITHIN, DIFFERS, INCONSISTENT, INCOMPARABLE)
 SAMPLE_SPREADS = 2.0  # how many of our standard deviations a figure from one sample of a distribution may be away
+CHANCE = "by less than two standard errors of our mean, which more splits would lower"
 UNBOUNDED = "UnboundedError"  # how a record's error begins where nothing separates the classes
 
 
@@ -82,7 +83,7 @@ def compare(
     quantity: Quantity,
     groups: Sequence[Sequence[Record]],
     remarks: Sequence[Remark] = (),
-    absent: str = "",
+    absent: str = "not run here",
 ) -> Comparison:
     """Return the verdict on one published figure.
 
@@ -131,7 +132,7 @@ def compare(
     if remark and remark.kind == "not comparable":
         return verdict(INCOMPARABLE)
     if not total:
-        return verdict(INCOMPARABLE, absent or "not run here")
+        return verdict(INCOMPARABLE, absent)
     counted = f"no separator in {unseparated} of {total} splits" if unseparated else ""
     if len(bad) > unseparated:
         other = next(record.error for record in bad if not (record.error or "").startswith(UNBOUNDED))
@@ -142,7 +143,10 @@ def compare(
         return verdict(INCOMPARABLE, "the paper prints no figure")
     if not n:
         return verdict(DIFFERS, counted)
-    return verdict(WITHIN if abs(mean - expected) <= tolerance else DIFFERS, counted)
+    if abs(mean - expected) <= tolerance:
+        return verdict(WITHIN, counted)
+    chance = len(groups) == 1 and abs(mean - expected) <= 2 * spread / math.sqrt(n)
+    return verdict(DIFFERS, "; ".join(filter(None, (counted, CHANCE if chance else ""))))
 
 
 def summary(groups: Sequence[Sequence[float]]) -> tuple[float, float, int]:

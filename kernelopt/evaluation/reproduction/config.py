@@ -12,6 +12,7 @@ from typing import Any, Literal
 from kernelopt.evaluation.reproduction.comparison import Remark
 from kernelopt.evaluation.reproduction.published import Published, from_file, from_grid
 from kernelopt.evaluation.reproduction.quantities import Quantity, Tolerance
+from kernelopt.evaluation.study import Study
 
 KEYS = ("dataset", "method", "criterion", "quantity")
 KINDS = ("erratum", "not comparable", "sample", "note")
@@ -60,8 +61,9 @@ class Reproduction:
         The name it is run by; the paper's title.
     splits, full : int
         Random splits by default, and as many as the paper has.
-    studies : tuple of mapping
-        What `kernelopt.evaluation.specs` reads a study from, without its seeds.
+    studies : tuple of Study or mapping
+        What to run; the seeds are those of the splits. A mapping is what `Study.from_dict` reads, with ``share`` where
+        the study has fewer splits than the others.
     tables : tuple of Table
         The published figures.
     quantities : mapping of str to Quantity
@@ -83,7 +85,7 @@ class Reproduction:
     title: str
     splits: int
     full: int
-    studies: tuple[Mapping[str, Any], ...]
+    studies: tuple[Study | Mapping[str, Any], ...]
     tables: tuple[Table, ...]
     quantities: Mapping[str, Quantity]
     remarks: tuple[Remark, ...] = ()
@@ -128,13 +130,13 @@ class Reproduction:
         ValueError
             An unknown or missing key, named with those that are known.
         """
-        required = ("name", "splits", "full", "quantities", "tables", "studies")
-        check_keys(values, "the config", required, ("title", "remarks", "constants", "datasets"))
+        required = ("name", "splits", "quantities", "tables", "studies")
+        check_keys(values, "the config", required, ("title", "full", "remarks", "constants", "datasets"))
         return cls(
             name=str(values["name"]),
             title=str(values.get("title", values["name"])),
             splits=_count(values, "splits"),
-            full=_count(values, "full"),
+            full=_count(values, "full") if "full" in values else _count(values, "splits"),
             studies=tuple(_tables(values, "studies")),
             tables=tuple(_table(table, folder) for table in _tables(values, "tables")),
             quantities={key: _quantity(key, value) for key, value in values["quantities"].items()},

@@ -93,7 +93,7 @@ def section(plan: Reproduction, splits: int, tables: Tables, records: Sequence[R
     A row per data set, criterion and quantity, a column per method; each entry is ``published → ours ± spread`` and the
     verdict.
     """
-    commits = sorted({str(record.provenance.get("commit", "")) for record in records if record.provenance} - {""})
+    versions = sorted({str(record.provenance["kernelopt"]) for record in records if "kernelopt" in record.provenance})
     seconds = sum(sum(v for k, v in record.cost.items() if k.endswith("_seconds")) for record in records)
     lines = [
         f"{summary(tables)}. Each entry is the published figure → ours, mean ± standard deviation over the n splits, "
@@ -101,7 +101,7 @@ def section(plan: Reproduction, splits: int, tables: Tables, records: Sequence[R
         f"notes.",
         "",
         f"`kernelopt reproduce {plan.name}`, {splits} splits where the paper has {plan.full}; {seconds:.0f} s of work "
-        f"in {len(records)} cells" + (f", at {', '.join(commits)}." if commits else "."),
+        f"in {len(records)} cells, kernelopt {', '.join(versions) or 'of an unknown version'}.",
     ]
     notes: dict[str, str] = {}
     for table, comparisons in tables:
@@ -159,4 +159,4 @@ def _letter(index: int) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.6g}" if math.isfinite(value) else ""
+    return f"{value:.9g}" if math.isfinite(value) else ""

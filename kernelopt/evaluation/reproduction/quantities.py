@@ -14,8 +14,8 @@ TRANSFORMS: Mapping[str, Callable[[float], float]] = {
     "identity": lambda x: x,
     "complement": lambda x: 1 - x,
     "square": lambda x: x * x,
-    "inverse": lambda x: 1 / x,
-    "margin": lambda x: 1 / math.sqrt(2 * x),  # of a hard margin whose objective is half the squared norm
+    "inverse": lambda x: 1 / x if x else math.inf,
+    "margin": lambda x: 1 / math.sqrt(2 * x),  # of a hard margin whose objective, half the squared norm, is positive
 }
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.reproduction import page as pages
-from kernelopt.evaluation.reproduction.comparison import Comparison, compare
+from kernelopt.evaluation.reproduction.comparison import UNBOUNDED, Comparison, compare
 from kernelopt.evaluation.reproduction.config import Reproduction, Table
 from kernelopt.evaluation.reproduction.published import Published
 from kernelopt.evaluation.reproduction.studies import present, studies
@@ -45,7 +48,7 @@ class Result:
 
 
 def reproduce(
-    name: str | Path,
+    paper: str | Path | Reproduction,
     *,
     output: str | Path = ".",
     splits: int | None = None,
@@ -64,8 +67,8 @@ def reproduce(
 
     Parameters
     ----------
-    name : str or path
-        One of `names`, or a TOML file of your own (see `kernelopt.evaluation.reproduction.config`).
+    paper : str, path or Reproduction
+        One of `names`, a TOML file of your own (docs/reproductions.md says what it may hold), or the same as an object.
     output : path
         Folder for what is written; made when missing.
     splits : int, optional
@@ -92,7 +95,7 @@ def reproduce(
     ValueError
         A config that says something else than it may, or both `splits` and `full`.
     """
-    plan = Reproduction.load(name)
+    plan = paper if isinstance(paper, Reproduction) else Reproduction.load(paper)
     if splits is not None and full:
         raise ValueError("give splits or full, not both")
     if splits is not None and splits < 1:
@@ -111,7 +114,7 @@ def reproduce(
         here, missing = present(study, home)
         absent |= missing
         if here is not None:
-            records += run(here, kept, data_home=home, n_jobs=n_jobs, progress=progress)
+            records += run(here, kept, data_home=home, n_jobs=n_jobs, progress=partial(_say, progress))
     result = Result(plan, count, records, verdicts(plan, records, absent))
     (folder / f"{plan.name}.csv").write_text(pages.csv_text(result.tables), encoding="utf-8")
     section = pages.section(plan, count, result.tables, records)
@@ -119,6 +122,15 @@ def reproduce(
     if page is not None and text is not None:
         Path(page).write_text(pages.replaced(text, section, plan.name), encoding="utf-8")
     return result
+
+
+def _say(progress: Callable[[str], None] | None, line: str) -> None:
+    """Pass a line on; that nothing separates the classes is a result here and no failure."""
+    line = re.sub(rf"FAILED: {UNBOUNDED}: .*?(?=   about |$)", "no separator", line)
+    if progress is None:
+        print(line, file=sys.stderr, flush=True)
+    else:
+        progress(line)
 
 
 def verdicts(
@@ -139,7 +151,9 @@ def verdicts(
         for cell in table.cells:
             dataset = plan.dataset(table, cell)
             groups = matching(table, cell, dataset, records)
-            why = f"data not here: {absent[dataset]}" if dataset in absent else ""
+            why = f"no method {filled(table.method, cell)!r} on {dataset!r} in the studies"
+            if dataset in absent:
+                why = f"data not here: {absent[dataset]}"
             compared.append(compare(cell, plan.quantities[cell.quantity], groups, plan.remarks, why))
         found.append((table, compared))
     return found

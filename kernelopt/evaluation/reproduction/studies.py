@@ -22,6 +22,9 @@ def studies(plan: Reproduction, splits: int) -> list[Study]:
         constants[name] = put_in(value, constants)
     found = []
     for values in plan.studies:
+        if isinstance(values, Study):
+            found.append(replace(values, seeds=tuple(range(splits))))
+            continue
         rest = {key: value for key, value in values.items() if key != "share"}
         share = values.get("share", 1.0)
         if not isinstance(share, float) or not 0 < share <= 1:
