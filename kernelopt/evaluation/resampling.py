@@ -38,7 +38,7 @@ def corrected_resampled_interval(values: np.ndarray, n_train: int, n_test: int, 
 
     References
     ----------
-    .. [nadeau2003] Nadeau, Bengio. Inference for the Generalization Error. Machine Learning 52, 2003. Equation (10).
+    .. [nadeau2003] Nadeau, Bengio. Inference for the Generalization Error. Machine Learning 52, 2003.
 
     Examples
     --------

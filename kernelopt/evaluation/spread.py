@@ -53,7 +53,7 @@ def split_spread(values: Sequence[Sequence[float]]) -> Spread:
 
     References
     ----------
-    .. [searle1992] Searle, Casella, McCulloch. Variance Components. Wiley, 1992. Section 3.6.
+    .. [searle1992] Searle, Casella, McCulloch. Variance Components. Wiley, 1992.
 
     Examples
     --------
