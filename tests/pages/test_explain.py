@@ -90,7 +90,7 @@ def test_the_first_answers_carry_the_records_numbers(text, lesson):
     run = lesson["training"]
     assert f"{run['steps']:,} times" in answers
     assert f"{100 * run['learned']['move'][-1]:.1f}%" in answers
-    assert "72 here, instead of 4,239,872" in answers
+    assert "72 in the first layer here, instead of 4,239,872" in answers
 
 
 def test_another_version_is_refused(lesson):
