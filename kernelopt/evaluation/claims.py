@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import threading
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 
 from kernelopt.evaluation.store import Store
 
@@ -84,7 +86,7 @@ class Claims:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
-            with self.store.connection() as db:
+            with suppress(sqlite3.OperationalError), self.store.connection() as db:  # busy: the next beat is soon
                 db.execute("UPDATE claims SET beat = ? WHERE owner = ?", (time.time(), self.owner))
 
 

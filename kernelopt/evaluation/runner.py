@@ -101,10 +101,11 @@ class _Run:
                 work = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered", batch_size=1)
                 outcomes: Iterable[tuple[Cell, Record]] = work(tasks) if free else ()
                 for cell, record in outcomes:
-                    self.store.put(self.plan.keys[cell], record)
-                    claims.release([self.plan.keys[cell]])
+                    key = self.plan.keys[cell]
+                    self.store.put(key, record)
+                    claims.release([key])
                     shelves.finish(cell)
-                    self._count(cell, record)
+                    self._count(cell, self.store.get(key) or record)  # as a later run will read it
                 self._collect()
                 if self.left and held != told:
                     who = ", ".join(sorted(set(held.values()))) or "another run"

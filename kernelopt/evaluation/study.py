@@ -267,7 +267,15 @@ class Study:
         ----------
         whole : mapping of str to int, optional
             Size of each data set's training part, for those without sizes.
+
+        Raises
+        ------
+        ValueError
+            A data set has no sizes, and its training part is not given.
         """
+        without = [d.name for d in self.data if not (d.sizes or self.sizes) and d.name not in (whole or {})]
+        if without:
+            raise ValueError(f"the study gives no sizes for {', '.join(without)}; pass the size of its training part")
         return [
             Cell(data.name, method.name, size, seed)
             for seed in self.seeds

@@ -1,0 +1,89 @@
+"""Kill a study thirty times with signal 9, at random moments of a fixed seed, and compare its final table.
+
+    python experiments/robustness/run.py [seed]
+
+Every second kill hits the whole process group, workers too, the others the main process alone. Every third time, two
+runs share the store and both are killed. Writes kills.csv: when, what was finished, what was lost.
+"""
+
+import csv
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from kernelopt.evaluation.table import COST
+
+HERE = Path(__file__).parent
+KILLS = 30
+SCRIPT = """
+import sys
+from pathlib import Path
+from kernelopt.evaluation import Store, Study, run
+from kernelopt.evaluation.table import table
+records = run(Study.from_toml(sys.argv[1]), Store(sys.argv[2]), n_jobs=2, progress=lambda line: None)
+Path(sys.argv[3]).write_text(table(records, more=True))
+"""
+
+
+def start(store, out):
+    """Begin a run in a process group of its own."""
+    words = [sys.executable, "-c", SCRIPT, str(HERE / "study.toml"), str(store), str(out)]
+    return subprocess.Popen(words, start_new_session=True)
+
+
+def finished(store):
+    """Return the records of finished cells, as they are stored."""
+    if not store.exists():
+        return {}
+    with sqlite3.connect(store) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return {}
+        return dict(db.execute("SELECT fingerprint, record FROM cells WHERE status = 'ok'"))
+
+
+def without_cost(path):
+    """Return the rows of a table without time and memory."""
+    return [{k: v for k, v in row.items() if k not in COST} for row in csv.DictReader(path.read_text().splitlines())]
+
+
+def main(seed=0):
+    """Return the exit status: 0 if nothing was lost and the tables agree."""
+    rng, rows, kept = random.Random(seed), [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        one, two = Path(folder, "killed.sqlite"), Path(folder, "whole.sqlite")
+        for kill in range(KILLS):
+            runs = [start(one, Path(folder, "killed.csv")) for _ in range(2 if kill % 3 == 2 else 1)]
+            seconds = 1.5 + 4.0 * rng.random()
+            try:
+                runs[0].wait(seconds)
+            except subprocess.TimeoutExpired:
+                pass
+            for process in runs:
+                (os.killpg if kill % 2 else os.kill)(process.pid, signal.SIGKILL)
+                process.wait()
+            now = finished(one)
+            lost = sum(now.get(key) != text for key, text in kept.items())
+            rows.append([kill + 1, round(seconds, 2), "group" if kill % 2 else "process", len(runs), len(now), lost])
+            kept = now
+        for store, out in ((one, "killed.csv"), (two, "whole.csv")):
+            assert start(store, Path(folder, out)).wait() == 0
+        after = finished(one)
+        again = sum(after.get(key) != text for key, text in kept.items())
+        same = without_cost(Path(folder, "killed.csv")) == without_cost(Path(folder, "whole.csv"))
+    with (HERE / "kills.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["kill", "after_seconds", "what", "runs", "finished_cells", "lost_or_run_again"])
+        writer.writerows(rows)
+    lost = sum(row[-1] for row in rows) + again
+    print(f"{KILLS} kills, {len(after)} cells: {lost} lost or run again; table {'identical' if same else 'DIFFERENT'}")
+    return 0 if same and not lost else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
