@@ -35,7 +35,7 @@ HEAVY = {
     "cvxpy": {"convex/solvers/conic.py", "convex/solvers/conic_*.py", "bridges/polish.py"},
     "torch": {"conv/*", "bridges/*", "backend.py", "estimators/convnet.py"},
     "skglm": {"convex/solvers/group_lasso.py"},
-    "matplotlib": {"conv/figures.py", "pages/*", "estimators/plotting.py"},
+    "matplotlib": {"conv/figures.py", "pages/*", "pages/figures/*", "estimators/plotting.py"},
 }
 
 
