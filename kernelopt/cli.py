@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "explain",
         help="an interactive page for newcomers, from a training run made on the spot",
         description="Train a small network with learned and with frozen kernels, learn the weights of a sum of "
-        "kernels, and write one page that shows every number at work. It takes some ten seconds.",
+        "kernels, and write one page that shows every number at work. It takes about fifteen seconds of one processor.",
     )
     explain.add_argument("-o", "--output", default="explain.html", metavar="FILE", help="the page (explain.html)")
     explain.add_argument("--data", default="fashion-mnist-small", metavar="NAME", help="square grey images in classes")

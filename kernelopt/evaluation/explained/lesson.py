@@ -98,7 +98,7 @@ def make_lesson(
     seed : int
         Of the choice of images, the filters' start and the order of training.
     plan : Plan, optional
-        How much is run; some ten seconds on one processor, unless given.
+        How much is run; about fifteen seconds on one processor, unless given.
     data_home : path, optional
         Folder with data sets that are not packaged.
     progress : callable, optional
