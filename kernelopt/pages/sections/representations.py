@@ -141,7 +141,7 @@ def _chart(
     ]
     ends = "; ".join(f"{li.label} from {li.points[0].y:.3g} to {li.points[-1].y:.3g}" for li in lines)
     last = round(x.high / 1.1) - 1
-    marks = [e for e in (0, 1, 3, 10, 30, 100, 300, 1000) if e < 0.75 * last] + [last]
+    marks = [e for e in (0, 1, 3, 10, 30, 100, 300, 1000) if e < 0.5 * last] + [last]
     return Chart(
         Axis("epoch (logarithmic)", x, [(e + 1, str(e)) for e in marks]),
         Axis("alignment", y, [(v, f"{v:.3g}") for v in y.ticks(4)]),
