@@ -1,5 +1,7 @@
 """Keep of a study's output what is committed: a row per cell without weights and image-wise columns, and some figures.
 
+From the root of the repository::
+
     python experiments/keep.py out/report.html experiments/average_or_learned ranks
 """
 
