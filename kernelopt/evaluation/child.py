@@ -6,9 +6,11 @@ as JSON. What a method prints goes to standard error.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import queue
+import random
 import signal
 import struct
 import sys
@@ -17,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, BinaryIO
+
+import numpy as np
 
 IDLE_SECONDS = 60.0  # a child that is given nothing for so long ends
 OUT_OF_MEMORY = ("MemoryError", "can't allocate memory", "cannot allocate memory", "std::bad_alloc")
@@ -49,12 +53,27 @@ def _serve() -> None:
             write_frame(outgoing, json.dumps({"unreadable": f"{type(error).__name__}: {error}"}).encode())
             continue
         try:
+            fix_chance(job.cell)
             with memory_limit(memory_mb):
                 record = run_cell(job)
             answer: dict[str, Any] = {"record": record.to_dict()}
         except KeyboardInterrupt:
             answer = {"interrupted": True}
         write_frame(outgoing, json.dumps(answer).encode())
+
+
+def fix_chance(cell: Any) -> None:
+    """Seed the global random states, so that a method that draws from them does not depend on cells that ran before.
+
+    Those of Python and numpy start from the cell, and torch's too if it is loaded; the cell that loads it has to seed
+    it, as the networks of this library seed their own draws.
+    """
+    digest = hashlib.sha256(repr(cell).encode()).digest()
+    random.seed(digest)
+    seed = int.from_bytes(digest[:4], "little")
+    np.random.seed(seed)  # noqa: NPY002 - the global state is what is to be fixed
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
 
 
 def _listen(incoming: BinaryIO, jobs: queue.Queue[bytes]) -> None:

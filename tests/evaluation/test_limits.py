@@ -1,6 +1,7 @@
 """Cells in processes of their own: limits, deaths, warmth, and what a cell that goes wrong leaves alone."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -164,6 +165,25 @@ def test_threads_are_fixed_before_libraries_are_loaded(tmp_path):
     (record,) = records_of(Study(data, (method,), seeds=1, protocol=Protocol(threads=2)), tmp_path)
     assert record.status == "ok", record.error
     assert record.values == {"found": 202.0} and record.provenance["threads"] == 2
+
+
+class Draws(Misbehaves):
+    """Draws from the global random states, as a careless method does."""
+
+    def fit(self, X, y):
+        self.drawn_ = random.random() + np.random.random()  # noqa: NPY002
+        return self
+
+
+def test_global_random_states_depend_on_the_cell_and_on_nothing_that_ran_before(tmp_path):
+    method = MethodSpec("draws", estimator=Draws, record={"drawn": "drawn_"})
+    found = []
+    for seeds in ((0, 1), (1, 0)):
+        folder = tmp_path / str(seeds[0])
+        folder.mkdir()
+        records = records_of(Study((DataSpec("points", loader=points),), (method,), seeds=seeds), folder)
+        found.append({record.seed: record.values["drawn"] for record in records})
+    assert found[0] == found[1] and found[0][0] != found[0][1]
 
 
 def test_a_killed_worker_leaves_no_child_behind():
