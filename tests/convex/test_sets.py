@@ -337,3 +337,21 @@ def test_the_nearest_point_of_the_simplex_among_all_faces(seed, m):
 def test_parameters_out_of_range_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("centered", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_inner_products_of_the_frobenius_ball_are_those_of_the_kernels_centred_by_matrices(centered, weighted):
+    rng = np.random.default_rng(0)
+    n = 12
+    kernels = StoredKernels.of(np.stack([B @ B.T for B in rng.normal(size=(3, n, 4))]), np.ones(3))
+    w = rng.uniform(0.5, 2.0, n) if weighted else np.ones(n)
+    H = np.sqrt(w)[:, None] * (np.eye(n) - centered * w / w.sum())
+    ball = FrobeniusBall(centered=centered, sample_weight=w if weighted else None)
+    expected = [[np.sum((H @ A @ H.T) * (H @ B @ H.T)) for A in kernels.Ks] for B in kernels.Ks]
+    found = ball.inner_products(kernels)
+    assert_allclose(found, expected, rtol=1e-10)
+    found[:] = 0.0  # the caller's own
+    assert_allclose(ball.inner_products(kernels), expected, rtol=1e-10)
+    other = FrobeniusBall(centered=not centered).inner_products(kernels)  # not another ball's
+    assert np.abs(other - expected).max() > 1.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy import linalg
@@ -10,6 +12,8 @@ from scipy import linalg
 from kernelopt.convex.sets.base import KernelSet
 from kernelopt.convex.sets.program import Smooth, WeightProgram
 from kernelopt.convex.sets.psd_span import ROUNDING, into_cone
+
+_PRODUCTS: WeakKeyDictionary[Any, dict] = WeakKeyDictionary()  # of kernels that are in use
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,21 @@ class FrobeniusBall(KernelSet):
 
     def inner_products(self, kernels) -> np.ndarray:
         """Return the inner products of the (centred) kernels: shape (M, M)."""
-        H = self._centring(kernels.n_samples)
-        flat = np.stack([(H @ kernels.mix(e) @ H.T).ravel() for e in np.eye(kernels.n_kernels)])
-        return flat @ flat.T
+        known = _PRODUCTS.setdefault(kernels, {})
+        key = self.centered, None if self.sample_weight is None else np.asarray(self.sample_weight).tobytes()
+        if key not in known:  # M² n² multiplications, and every bound asks for them
+            flat = np.stack([self._counted(kernels.mix(e)).ravel() for e in np.eye(kernels.n_kernels)])
+            known[key] = flat @ flat.T
+        return known[key].copy()
+
+    def _counted(self, K: np.ndarray) -> np.ndarray:
+        """Return the (centred) kernel, each sample counted as often as its weight says."""
+        w = np.ones(len(K)) if self.sample_weight is None else self.sample_weight
+        if self.centered:
+            mean = K @ w / w.sum()
+            K = K - mean[:, None] - mean + (w @ mean / w.sum())
+        root = np.sqrt(w)
+        return root[:, None] * K * root
 
     def _centring(self, n: int) -> np.ndarray:
         w = np.ones(n) if self.sample_weight is None else self.sample_weight
