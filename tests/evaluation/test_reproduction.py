@@ -194,6 +194,12 @@ def test_what_nothing_separates_agrees_with_a_dash_and_with_no_figure():
     assert compare(dash, PERCENT, records(0.7)).verdict == "not comparable"
 
 
+def test_what_was_not_solved_says_so():
+    solved, loose = ([[Record("sonar", "SVM", 166, 0, accuracy=0.85, certificate={"gap": g})]] for g in (1e-5, 0.02))
+    assert not compare(CELL, PERCENT, solved).note
+    assert compare(CELL, PERCENT, loose).note == "not solved in 1 of 1 splits: relative gap up to 2e-02"
+
+
 def test_a_failure_is_no_figure():
     found = compare(CELL, PERCENT, records(0.85, error="MemoryError: too much"))
     assert found.verdict == "not comparable" and "1 of 2 splits failed: MemoryError: too much" in found.note

@@ -15,8 +15,3 @@ def test_the_index_names_the_folder_once(folder):
     assert len(rows) == 1
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     assert len(cells) == 3 and all(cells)
-
-
-def test_no_folder_is_without_a_page():
-    code = {path.parent.name for path in EXPERIMENTS.glob("*/*.py")}
-    assert code - {"__pycache__"} <= set(FOLDERS)

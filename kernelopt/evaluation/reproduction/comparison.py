@@ -18,6 +18,7 @@ WITHIN, DIFFERS = "within tolerance", "differs"
 INCONSISTENT, INCOMPARABLE = "paper inconsistent", "not comparable"
 VERDICTS = (WITHIN, DIFFERS, INCONSISTENT, INCOMPARABLE)
 SAMPLE_SPREADS = 2.0  # how many of our standard deviations a figure from one sample of a distribution may be away
+UNSOLVED = 1e-3  # relative duality gap above which a note says that our figure is not of the optimum
 CHANCE = "by less than two standard errors of our mean, which more splits would lower"
 UNBOUNDED = "UnboundedError"  # how a record's error begins where nothing separates the classes
 
@@ -134,6 +135,10 @@ def compare(
     if not total:
         return verdict(INCOMPARABLE, absent)
     counted = f"no separator in {unseparated} of {total} splits" if unseparated else ""
+    gaps = [record.certificate["gap"] for group in done for record in group if record.certificate]
+    if unsolved := [gap for gap in gaps if not gap <= UNSOLVED]:
+        loose = f"not solved in {len(unsolved)} of {total} splits: relative gap up to {max(unsolved):.0e}"
+        counted = "; ".join(filter(None, (counted, loose)))
     if len(bad) > unseparated:
         other = next(record.error for record in bad if not (record.error or "").startswith(UNBOUNDED))
         return verdict(INCOMPARABLE, f"{len(bad) - unseparated} of {total} splits failed: {other}")
