@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kernelopt.evaluation.claims import is_alive
 from kernelopt.evaluation.study import Cell
+from kernelopt.kernels.shelf import PREFIX as OF_A_CELL
 
 PREFIX = "kernelopt-shelves-"
 
@@ -48,10 +49,11 @@ class Shelves:
 
 def sweep() -> None:
     """Remove what killed runs of this machine left behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        pid = folder.name.removeprefix(PREFIX).split("-")[0]
-        if pid.isdigit() and not is_alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+    for prefix in (PREFIX, OF_A_CELL):
+        for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+            pid = folder.name.removeprefix(prefix).split("-")[0]
+            if pid.isdigit() and not is_alive(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _split(cell: Cell) -> tuple[str, int, int]:

@@ -21,6 +21,7 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 from kernelopt.kernels.algebra import Kernel
 from kernelopt.kernels.interface import has_white
 
+PREFIX = "kernelopt-cell-"  # of temporary folders; the number of their process follows
 SHELF_MB = 500.0  # past it matrices are made afresh
 
 
@@ -98,7 +99,7 @@ def sharing(folder: str | Path | None = None) -> Iterator[Shelf]:
     1 True
     """
     if folder is None or not Path(folder).is_dir():
-        with tempfile.TemporaryDirectory(prefix="kernelopt-cell-") as own, sharing(own) as shelf:
+        with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as own, sharing(own) as shelf:
             yield shelf
         return
     token = _CURRENT.set(Shelf(folder))

@@ -13,6 +13,7 @@ from kernelopt.evaluation.plan import make_plan
 from kernelopt.evaluation.shelves import PREFIX, Shelves
 from kernelopt.evaluation.study import Cell
 from kernelopt.kernels import Gaussian, KernelStack, Linear, Polynomial, stack, white
+from kernelopt.kernels.shelf import PREFIX as OF_A_CELL
 from kernelopt.kernels.shelf import content, current_shelf, sharing
 
 X = np.random.default_rng(0).normal(size=(30, 4))
@@ -100,11 +101,11 @@ def test_cells_of_a_split_share_and_say_the_same_as_without(tmp_path, evaluation
 
 def test_a_run_leaves_no_folder_behind_and_sweeps_what_a_killed_one_left(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    left, alive = tmp_path / f"{PREFIX}4194305-x", tmp_path / f"{PREFIX}1-x"
-    left.mkdir()
-    alive.mkdir()
+    left, cell, alive = (tmp_path / name for name in (f"{PREFIX}4194305-x", f"{OF_A_CELL}4194305-x", f"{PREFIX}1-x"))
+    for folder in (left, cell, alive):
+        folder.mkdir()
     run(Study.from_toml(STUDY), Store(tmp_path / "r.sqlite"), n_jobs=1, progress=lambda line: None)
-    assert not left.exists() and [p.name for p in tmp_path.glob(f"{PREFIX}*")] == [alive.name]
+    assert not left.exists() and not cell.exists() and [p.name for p in tmp_path.glob(f"{PREFIX}*")] == [alive.name]
 
 
 def test_a_folder_goes_with_the_last_cell_of_its_split():
