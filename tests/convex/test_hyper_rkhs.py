@@ -416,3 +416,18 @@ def test_hard_margin_too():
         values = [s.solve(task).certificate for s in (InteriorPoint(tol=1e-8), Conic(), Conic(form="sdp"))]
         assert all(v.holds(1e-5) for v in values)
         assert np.ptp([v.primal for v in values]) <= 1e-5 * values[0].primal
+
+
+@pytest.mark.parametrize("kernel_set", [HyperNorm, HyperSquared])
+@pytest.mark.parametrize("criterion", [NuSVM(0.4), NuSVM(0.3), Hinge(3.0)], ids=lambda c: c.name)
+def test_a_price_that_outweighs_the_machine_is_no_hindrance(kernel_set, criterion):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 8))
+    y = np.where(X[:, 0] + X[:, 0] * X[:, 1] + 0.3 * rng.normal(size=80) > 0, 1.0, -1.0)
+    found = hyper_pivots(ARDHarmonic((0.4,) * 8, 0.6), X, 1e-8, 60)
+    made = kernel_set(found.gram, 1e7, 1.0)
+    fast = WorkingSetNewton(tol=1e-6).solve(
+        Problem(StoredKernels.of(found.slices), y[:, None], criterion, made, np.ones(80))
+    )
+    assert fast.certificate.holds(1e-6)
+    assert fast.n_iter <= 10 and not any("method" in entry for entry in fast.history)  # and nobody else's answer

@@ -86,7 +86,9 @@ def _barrier(
 ) -> np.ndarray:
     """Return where the barrier ends."""
     weights = Weights(program, None)
-    size = max(float(np.abs(q) @ np.abs(weights.theta)), float(weights.theta @ H @ weights.theta), 1e-300)
+    theta = np.abs(weights.theta)
+    price = float(np.abs(program.price.gradient(weights.theta)) @ theta) if program.price else 0.0
+    size = max(float(np.abs(q) @ theta), float(weights.theta @ H @ weights.theta), price, 1e-300)
     weights.warm(size)
     still = np.zeros(len(mu))
     for _ in range(steps):
