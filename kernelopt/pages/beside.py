@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from kernelopt.pages.figures.raster import png
 from kernelopt.pages.figures.standalone import standalone
 from kernelopt.pages.summary import Results
 from kernelopt.pages.tables import tables
+from kernelopt.pages.writing import put
 
 
 def folder_of(page: Path) -> Path:
@@ -33,20 +33,9 @@ def write(
     folder.mkdir(exist_ok=True)
     names = []
     for name, text in tables(arranged).items():
-        names.append(_replace(folder / f"{name}.csv", text.encode()))
+        names.append(put(folder / f"{name}.csv", text.encode()).name)
     for name, drawing in gallery(views, rankings).items():
         text = standalone(drawing)
-        names.append(_replace(folder / f"{name}.svg", text.encode()))
-        names.append(_replace(folder / f"{name}.png", png(text)))
+        names.append(put(folder / f"{name}.svg", text.encode()).name)
+        names.append(put(folder / f"{name}.png", png(text)).name)
     return names
-
-
-def _replace(path: Path, content: bytes) -> str:
-    """Write a file in one step and return its name."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path.name

@@ -9,13 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kernelopt.errors import missing_extra
-
-try:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-except ImportError as error:
-    raise missing_extra("jinja2", "report") from error
-
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.study import MethodInfo
 from kernelopt.pages import formats, summary
@@ -34,6 +27,7 @@ from kernelopt.pages.sections.proof import cost, gaps, gradients, spread, starts
 from kernelopt.pages.sections.representations import over_epochs, representations
 from kernelopt.pages.sections.weights import weights
 from kernelopt.pages.summary import Results
+from kernelopt.pages.writing import make_environment, put
 
 FORMATS = (
     "capital",
@@ -121,13 +115,7 @@ def write(
         names = beside.write(folder, shown.arranged, shown.views, shown.rankings)
         files = [f"{folder.name}/{name}" for name in names if not name.endswith(".png")]
     text = shown.page(title=title, protocol=protocol, provenance=provenance, question=question, files=files)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+    return put(target, text)
 
 
 @dataclass(frozen=True)
@@ -191,15 +179,8 @@ class _Shown:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("kernelopt.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {name: getattr(formats, name) for name in FORMATS}
+def _environment():
+    environment = make_environment({name: getattr(formats, name) for name in FORMATS})
     environment.globals["sample"] = sample
     return environment
 

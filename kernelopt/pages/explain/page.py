@@ -8,16 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kernelopt.errors import missing_extra
-
-try:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-except ImportError as error:
-    raise missing_extra("jinja2", "report") from error
-
 from kernelopt.evaluation.explained.published import Published
 from kernelopt.pages import formats
 from kernelopt.pages.explain.contest import contest, sentence, verdicts
+from kernelopt.pages.writing import make_environment, put
 
 VERSION = 1  # of the records that this page can show
 SECTIONS = (
@@ -81,15 +75,7 @@ def write(
     path: str | os.PathLike[str], lesson: Mapping[str, Any], studies: Sequence[Published], *, command: str
 ) -> Path:
     """Write the page to `path` and return it; a reader never sees half a page (see `render`)."""
-    target = Path(path)
-    text = render(lesson, studies, command=command)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+    return put(Path(path), render(lesson, studies, command=command))
 
 
 QUARTERS = {"(0, 0)": "top left", "(0, 1)": "top right", "(1, 0)": "bottom left", "(1, 1)": "bottom right"}
@@ -111,14 +97,6 @@ def label(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("kernelopt.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {name: getattr(formats, name) for name in FORMATS}
-    environment.filters |= {"sentence": sentence, "verdicts": verdicts}
-    return environment
+def _environment():
+    named = {name: getattr(formats, name) for name in FORMATS}
+    return make_environment(named | {"sentence": sentence, "verdicts": verdicts})
