@@ -5,10 +5,10 @@ The module's name is private so that ``kernelopt.contrast`` is the function, wha
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kernelopt._places import settle
 from kernelopt.datasets import load
 from kernelopt.evaluation import methods as catalogue
 from kernelopt.evaluation.protocol import Protocol
@@ -18,6 +18,7 @@ from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import DataSpec, MethodSpec, Study
 from kernelopt.evaluation.table import table
 from kernelopt.pages import report
+from kernelopt.pages.writing import put
 
 SIZES = (100, 500, 2000)
 SEEDS = 5
@@ -70,9 +71,14 @@ def contrast(
     list of Record
         One per cell; a failed cell says so in `status`.
     """
-    if output is None and store is None:
-        raise ValueError("pass output='report.html' for a report, or store='records.sqlite' for the records alone")
-    names = tuple(method.info.name for method in catalogue.ALL) if methods is None else tuple(methods)
+    page, kept = settle(output, store)
+    names = (
+        tuple(method.info.name for method in catalogue.ALL)
+        if methods is None
+        else (methods,)
+        if isinstance(methods, str)
+        else tuple(methods)
+    )
     study = Study(
         data=tuple(map(DataSpec, (data,) if isinstance(data, str) else data)),
         methods=tuple(map(MethodSpec, names)),
@@ -81,11 +87,6 @@ def contrast(
         protocol=Protocol(restarts=1),
     )
     chosen = catalogue.find(names)
-    page = None if output is None else Path(output)
-    for folder in {Path(path).parent for path in (output, store) if path is not None}:
-        if not folder.is_dir():
-            raise FileNotFoundError(f"the folder {str(folder)!r} does not exist; make it first")
-    kept = Path(store) if store is not None else page.with_suffix(".sqlite")  # type: ignore[union-attr]
     home = None if data_home is None else str(data_home)
     check(study, home)
     records = run(study, Store(kept), data_home=home, n_jobs=n_jobs, progress=progress)
@@ -99,7 +100,7 @@ def contrast(
             provenance={"command": command(study, n_jobs)},
             figures=True,
         )
-        _write_atomically(page.with_suffix(".csv"), table(records))
+        put(page.with_suffix(".csv"), table(records))
     return records
 
 
@@ -156,9 +157,3 @@ def command(study: Study, n_jobs: int) -> str:
         "jobs": (n_jobs,),
     }
     return "kernelopt contrast " + " ".join(f"--{name} {' '.join(map(str, values))}" for name, values in words.items())
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

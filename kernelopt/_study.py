@@ -5,11 +5,11 @@ The module's name is private so that ``kernelopt.evaluation.study`` and the comm
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from kernelopt._places import settle
 from kernelopt.evaluation.plan import make_plan
 from kernelopt.evaluation.records import Record
 from kernelopt.evaluation.runner import run
@@ -17,6 +17,7 @@ from kernelopt.evaluation.store import Store
 from kernelopt.evaluation.study import Study
 from kernelopt.evaluation.table import table
 from kernelopt.pages import report
+from kernelopt.pages.writing import put
 
 
 def run_study(
@@ -50,16 +51,13 @@ def run_study(
     list of Record
         One per cell; a failed cell says so in `status`.
     """
-    page = Path(output)
-    kept = page.with_suffix(".sqlite") if store is None else Path(store)
-    for folder in {page.parent, kept.parent}:
-        if not folder.is_dir():  # before the work, not after it
-            raise FileNotFoundError(f"the folder {str(folder)!r} does not exist; make it first")
+    page, kept = settle(output, store)
+    assert page is not None
     study = source if isinstance(source, Study) else Study.from_toml(source)
     plan = make_plan(study, data_home)
     records = run(study, Store(kept), data_home=data_home, n_jobs=n_jobs, progress=progress)
     # The table first: it is complete even where a page has nothing to show, because every cell failed.
-    write_table(page.with_suffix(".csv"), records)
+    put(page.with_suffix(".csv"), table(records, more=True))
     command = [] if isinstance(source, Study) else ["kernelopt", "study", str(source), "--jobs", str(n_jobs)]
     report.write(
         page,
@@ -72,16 +70,6 @@ def run_study(
         figures=True,
     )
     return records
-
-
-def write_table(path: Path, records: list[Record]) -> None:
-    """Write the table of all cells; a reader never sees half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(table(records, more=True), encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def describe(study: Study, n_jobs: int) -> dict[str, str]:

@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "persist": {"errors", "kernels", "convex", "conv", "estimators"},
     "evaluation": {"errors", "kernels", "convex", "conv", "bridges", "estimators", "datasets"},
     "pages": {"errors", "evaluation"},
-    "_contrast": {"errors", "pages", "evaluation", "estimators", "datasets"},
-    "_study": {"errors", "pages", "evaluation"},
+    "_places": set(),
+    "_contrast": {"errors", "_places", "pages", "evaluation", "estimators", "datasets"},
+    "_study": {"errors", "_places", "pages", "evaluation"},
     "cli": {"errors", "_contrast", "_study", "datasets", "pages", "evaluation"},
     "__init__": set(),
 }

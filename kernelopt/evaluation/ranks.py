@@ -105,6 +105,8 @@ def compare_ranks(scores: np.ndarray, names: Sequence[str], alpha: float = 0.05)
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite: leave out a method or a data set without a score")
     n, k = scores.shape
+    unit = max(float(np.abs(scores).max()), 1e-300)
+    scores = np.round(scores / unit, 12) * unit  # the mean of the same numbers in another order is a tie
     ranks = stats.rankdata(-scores, axis=1)
     means = ranks.mean(axis=0)
     order = np.argsort(means, kind="stable")

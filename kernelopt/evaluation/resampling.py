@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from kernelopt.evaluation.statistics import Estimate, t_interval
 
@@ -30,6 +31,8 @@ def corrected_resampled_interval(values: np.ndarray, n_train: int, n_test: int, 
     Returns
     -------
     Estimate
+        Where all values are equal and not zero, the p-value is that of their common sign, 2^(1-J), and the interval
+        the one of Student's t that goes with it.
 
     Raises
     ------
@@ -54,5 +57,17 @@ def corrected_resampled_interval(values: np.ndarray, n_train: int, n_test: int, 
     mean, n = float(values.mean()), len(values)
     if n == 1:
         raise ValueError("values holds a single split, which says nothing of the spread. Run at least two")
+    if np.ptp(values) <= 1e-12 * np.abs(values).max() and mean != 0.0:
+        return _all_equal(mean, n, level)
     variance = (1 / n + n_test / n_train) * float(values.var(ddof=1))
     return t_interval(mean, variance, n - 1, n, level)
+
+
+def _all_equal(mean: float, n: int, level: float) -> Estimate:
+    """Return what equal results say: that all have one sign, which chance does once in 2^(n-1) times, and no more.
+
+    A spread of zero is no certainty: with few test points, two splits often give the same number.
+    """
+    p = 2.0 ** (1 - n)
+    half = float(stats.t.ppf(0.5 + level / 2, n - 1) / stats.t.isf(p / 2, n - 1)) * abs(mean)
+    return Estimate(mean, mean - half, mean + half, n, p=p)

@@ -136,7 +136,9 @@ def scaling(scale: str | None, X: np.ndarray) -> Callable[[np.ndarray], np.ndarr
     if scale == "unit":
         return lambda Z: _flat(Z) / _nonzero(np.linalg.norm(_flat(Z), axis=1, keepdims=True))
     if scale == "standardize":
-        mean, spread = flat.mean(axis=0), _nonzero(flat.std(axis=0))
+        constant = np.ptp(flat, axis=0) == 0.0  # whose standard deviation may be that of rounding
+        mean = np.where(constant, flat[0], flat.mean(axis=0))
+        spread = np.where(constant, 1.0, _nonzero(flat.std(axis=0)))
         return lambda Z: (_flat(Z) - mean) / spread
     if scale == "range":
         low = flat.min(axis=0)

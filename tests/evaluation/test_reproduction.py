@@ -91,7 +91,7 @@ values = { gamma = 0.02 }
 name = "SVM"
 estimator = "sklearn.svm:SVC"
 params = "$params"
-record = { vectors = "n_support_.0" }
+record = { vectors = "support_.size" }
 """
 
 

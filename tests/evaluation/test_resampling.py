@@ -67,3 +67,13 @@ def test_p_value_and_interval_agree():
 def test_bad_input(values, sizes, message):
     with pytest.raises(ValueError, match=message):
         corrected_resampled_interval(values, *sizes)
+
+
+@pytest.mark.parametrize("n", [2, 5, 10])
+def test_equal_differences_are_no_certainty(n):
+    for values in (np.full(n, 0.1), np.full(n, 0.1) + 1e-16 * np.arange(n)):
+        found = corrected_resampled_interval(values, 90, 10)
+        assert found.p == 2.0 ** (1 - n)  # the chance that n signs agree
+        assert (found.low <= 0 <= found.high) == (found.p > 0.05)
+        assert found.low <= found.mean <= found.high
+    assert corrected_resampled_interval(np.zeros(n), 90, 10).p == 1.0

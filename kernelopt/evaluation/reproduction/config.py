@@ -93,6 +93,8 @@ class Reproduction:
     datasets: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
+        if self.name in ("", ".", "..") or any(character in self.name for character in "/\\\0"):
+            raise ValueError(f"name must be the name of files in one folder, without / or \\, found {self.name!r}")
         if not 1 <= self.splits <= self.full:
             raise ValueError(f"splits must be at least 1 and at most full = {self.full}, found {self.splits}")
         used = {cell.quantity for table in self.tables for cell in table.cells}

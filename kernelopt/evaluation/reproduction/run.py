@@ -18,6 +18,7 @@ from kernelopt.evaluation.reproduction.published import Published
 from kernelopt.evaluation.reproduction.studies import present, studies
 from kernelopt.evaluation.runner import run
 from kernelopt.evaluation.store import Store
+from kernelopt.evaluation.study import Study
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,14 @@ def reproduce(
     if text is not None:
         pages.replaced(text, "", plan.name)  # a page without the place for it is an error before the work, not after
     home = None if data_home is None else str(data_home)
+    todo = studies(plan, count)
+    check_matches(plan, todo)
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     kept = Store(folder / f"{plan.name}.sqlite" if store is None else store)
     records: list[Record] = []
     absent: dict[str, str] = {}
-    for study in studies(plan, count):
+    for study in todo:
         here, missing = present(study, home)
         absent |= missing
         if here is not None:
@@ -159,18 +162,47 @@ def verdicts(
     return found
 
 
+def check_matches(plan: Reproduction, todo: Sequence[Study]) -> None:
+    """Refuse a figure that would be compared with several results of one method in one split, as with two sizes."""
+    for table in plan.tables:
+        for cell in table.cells:
+            dataset = plan.dataset(table, cell)
+            method, size = filled(table.method, cell), filled(table.size, cell)
+            found: dict[str, list[str]] = {}
+            for study in todo:
+                for data in (data for data in study.data if data.name == dataset):
+                    for name in (method_.name for method_ in study.methods):
+                        for n in data.sizes or study.sizes or ("the whole training part",):
+                            if _fits(table, name, method) and size in ("", str(n)):
+                                found.setdefault(name, []).append(str(n))
+            for name, sizes in found.items():
+                if len(sizes) > 1:
+                    raise ValueError(
+                        f"table {table.title!r}: {name!r} on {dataset!r} is run {len(sizes)} times per split "
+                        f"({', '.join(sizes)}), and one figure cannot be compared with all of them. Give the table "
+                        f"size = ..., or the studies' data or methods other names"
+                    )
+
+
+def _fits(table: Table, name: str, method: str) -> bool:
+    return name == method if table.over == "splits" else fnmatch.fnmatchcase(name, method)
+
+
 def matching(table: Table, cell: Published, dataset: str, records: Sequence[Record]) -> list[list[Record]]:
     """Return the records that a figure is compared with, in a list per method."""
     method = filled(table.method, cell)
     size = filled(table.size, cell)
     groups: dict[str, list[Record]] = {}
     for record in records:
-        fits = record.method == method if table.over == "splits" else fnmatch.fnmatchcase(record.method, method)
-        if fits and record.dataset == dataset and size in ("", str(record.size)):
+        if _fits(table, record.method, method) and record.dataset == dataset and size in ("", str(record.size)):
             groups.setdefault(record.method, []).append(record)
     return list(groups.values())
 
 
 def filled(template: str, cell: Published) -> str:
     """Return a template with the names of a figure in it."""
-    return template.format(**cell.key)
+    try:
+        return template.format(**cell.key)
+    except (KeyError, IndexError, ValueError) as error:
+        names = ", ".join(f"{{{name}}}" for name in cell.key)
+        raise ValueError(f"{template!r} of a table may hold {names}, and no other braces") from error
