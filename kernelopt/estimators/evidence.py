@@ -14,7 +14,7 @@ from kernelopt.kernels.continuous import Family
 
 STEPS = 50  # of L-BFGS; each costs the cube of the number of samples
 SMALLEST = 1e-4  # of a parameter on a logarithmic scale, as a share of its upper bound
-LOWEST = 1e-8  # of weights and ridge, as shares of the weights' sum
+LOWEST = 1e-8  # of weights and ridge, beside a largest weight of about one
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +80,8 @@ class Evidence:
 
     def __post_init__(self):
         object.__setattr__(self, "_prepared", self.family.prepare(self.points))
+        # Their size is a constant of the likelihood, and squares of tiny or huge numbers are none.
+        object.__setattr__(self, "Y", self.Y / np.abs(self.Y).max(axis=0))
 
     def __call__(self, weights: np.ndarray, omegas: np.ndarray, lam: float) -> tuple[float, Any]:
         """Return the value, and its derivatives by weights, parameters and ridge.
@@ -152,7 +154,8 @@ class Evidence:
                 raise StopIteration
 
         begin = np.concatenate([np.log(np.maximum(np.append(weights, lam), LOWEST)), scale.units(omegas)])
-        bounds = [(np.log(LOWEST), -np.log(LOWEST))] * (m + 1) + scale.bounds * m
+        # The likelihood knows the ratio of ridge and weights only, so that weights need not grow.
+        bounds = [(np.log(LOWEST), 0.0)] * m + [(np.log(LOWEST), -np.log(LOWEST))] + scale.bounds * m
         options = {"maxiter": steps, "maxcor": 30}
         found = minimize(value, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options, callback=watch)
         mu, total = np.exp(found.x[:m]), float(np.exp(found.x[:m]).sum())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kernelopt.pages.summary import Results
+from kernelopt.pages.summary import Results, finite
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def kernel_weights(results: Results, method: str) -> KernelWeights | None:
     cells = {
         size: found
         for size in results.sizes
-        if (found := [r.weights for r in results.cells(method, size) if r.weights])
+        if (found := [r.weights for r in results.cells(method, size) if r.weights and _all_known(r.weights)])
     }
     if not cells:
         return None
@@ -59,6 +59,10 @@ def kernel_weights(results: Results, method: str) -> KernelWeights | None:
             size: tuple(tuple(w.get(name, 0.0) for w in found) for name in kernels) for size, found in cells.items()
         }
     return KernelWeights(kernels, by_size)
+
+
+def _all_known(weights: Mapping[str, float]) -> bool:
+    return len(finite(weights.values())) == len(weights)
 
 
 _WIDTH = re.compile(r"(?<=γ=)[0-9][0-9.e+-]*")

@@ -191,7 +191,8 @@ def score_of(record: Record) -> float:
     """
     if record.task != "regression":
         return record.accuracy
-    return float(np.sqrt(np.mean(record.errors))) if record.errors else math.nan
+    errors = finite(record.errors)
+    return float(np.sqrt(np.mean(errors))) if errors and len(errors) == len(record.errors) else math.nan
 
 
 def arrange(records: Sequence[Record], methods: Sequence[MethodInfo]) -> list[Results]:

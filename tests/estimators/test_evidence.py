@@ -147,3 +147,20 @@ def test_an_unknown_refit_is_refused():
     X, Y, _ = sample(6)
     with pytest.raises(ValueError, match="refit must be None, 'gcv' or 'evidence'"):
         ContinuousKernelRegressor(refit="likelihood").fit(X, Y[:, 0])
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e170])
+def test_the_size_of_the_targets_changes_nothing(size):
+    X, Y, _ = sample(8)
+    plain, scaled = (Evidence(GaussianFamily(0.01, 5.0), X, Y * unit, np.ones(len(X))) for unit in (1.0, size))
+    at = (np.ones(1), np.array([[0.4]]), 0.1)
+    assert scaled(*at)[0] == pytest.approx(plain(*at)[0], rel=1e-9)
+
+
+def test_copies_that_leave_no_noise_are_told():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0, 6, (40, 1))
+    y = np.sin(X[:, 0]) + 0.3 * rng.normal(size=40)
+    with pytest.warns(UserWarning, match="found no noise: 40 distinct samples count as 4000"):
+        reg = ContinuousKernelRegressor(refit="evidence").fit(X, y, sample_weight=np.full(40, 100.0))
+    assert reg.ridge_ >= 1e-9  # not beyond what the kernel can be solved with

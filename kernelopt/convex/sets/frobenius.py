@@ -13,6 +13,7 @@ from kernelopt.convex.sets.base import KernelSet
 from kernelopt.convex.sets.program import Smooth, WeightProgram
 from kernelopt.convex.sets.psd_span import ROUNDING, into_cone
 
+KEPT = 4  # balls whose products are kept at a time, for each stack of kernels
 _PRODUCTS: WeakKeyDictionary[Any, dict] = WeakKeyDictionary()  # of kernels that are in use
 
 
@@ -50,6 +51,8 @@ class FrobeniusBall(KernelSet):
         known = _PRODUCTS.setdefault(kernels, {})
         key = self.centered, None if self.sample_weight is None else np.asarray(self.sample_weight).tobytes()
         if key not in known:  # M² n² multiplications, and every bound asks for them
+            if len(known) >= KEPT:
+                known.clear()
             flat = np.stack([self._counted(kernels.mix(e)).ravel() for e in np.eye(kernels.n_kernels)])
             known[key] = flat @ flat.T
         return known[key].copy()

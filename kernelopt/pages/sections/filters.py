@@ -98,7 +98,8 @@ def _frames(record: Record) -> dict[str, Any]:
         values, epochs = values[:1], epochs[:1]
     largest = max((abs(v) for frame in values for v in finite(frame)), default=0.0)
     history = record.history or {}
-    moves = dict(zip(history.get("epoch", []), history.get("filter_move", []), strict=False))
+    pairs = zip(history.get("epoch", []), history.get("filter_move", []), strict=False)
+    moves = {epoch: move for epoch, move in pairs if finite([move])}
     return {
         "shape": list(filters["shape"]),
         "largest": float(f"{largest:.3g}"),

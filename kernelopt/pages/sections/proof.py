@@ -60,7 +60,10 @@ def starts(results: Results) -> dict[str, Any] | None:
     """Return how much of each method's spread is the split's and how much the start's; None without restarts."""
     rows = []
     for method in results.methods:
-        by_size = [[r.inits for r in results.cells(method.name, size) if len(r.inits) > 1] for size in results.sizes]
+        by_size = [
+            [values for r in results.cells(method.name, size) if len(values := finite(r.inits)) > 1]
+            for size in results.sizes
+        ]
         if any(by_size):
             rows.append((method, [split_spread(values) if values else None for values in by_size]))
     if not rows:

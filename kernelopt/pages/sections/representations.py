@@ -110,7 +110,7 @@ def alignment_curves(results: Results, quantity: str = "alignment") -> Curves:
             histories = [r.representation_history for r in results.cells(method.name, size) if r.representation_history]
             for layer in dict.fromkeys(layer for history in histories for layer in history[quantity]):
                 seeds = [
-                    {e: v for e, v in zip(h["epoch"], h[quantity].get(layer, []), strict=False) if v is not None}
+                    {e: v for e, v in zip(h["epoch"], h[quantity].get(layer, []), strict=False) if finite([v])}
                     for h in histories
                 ]
                 shared = sorted(set.intersection(*map(set, seeds)))
