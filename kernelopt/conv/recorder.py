@@ -20,7 +20,7 @@ class Recorder:
     - loss, accuracy: on the training images; of epoch 0 exactly (on a part, of more than 10,000 images), then
       averaged over the epoch's batches, each taken just before its step;
     - gradient_norm: norm of the mean of these batches' gradients (of the full gradient at epoch 0);
-    - filter_move: :math:`\|W - W_0\|_F / \|W_0\|_F` of the first layer.
+    - filter_move: :math:`\|W - W_0\|_F / \|W_0\|_F` of the first layer; if it starts at zero, the norm itself.
 
     The first layer's filters are kept at every epoch; `thinned` chooses some of them for a picture.
 
@@ -42,7 +42,8 @@ class Recorder:
     def record(self, epoch: int, loss: float, accuracy: float, gradient_norm: float, filters: np.ndarray):
         """Append one epoch; `filters` are the first layer's, (F, c, k, k), after it."""
         start = (self.filters[0] if self.filters else filters).astype(np.float64)
-        move = float(np.linalg.norm(filters - start) / np.linalg.norm(start))
+        norm = np.linalg.norm(start)
+        move = float(np.linalg.norm(filters - start) / (norm if norm > 0 else 1.0))
         for name, value in zip(self.history, (epoch, loss, accuracy, gradient_norm, move), strict=True):
             self.history[name].append(value)
         self.filters.append(filters.copy())

@@ -21,6 +21,7 @@ except ImportError as error:
     raise missing_extra("torch", "conv") from error
 
 VERSION = 1  # of the file
+MOST_CHANNELS = 4  # of filters compared with Gabor filters: colours, not maps; a wide layer would take a minute
 
 
 class Trace(Recorder):
@@ -37,13 +38,15 @@ class Trace(Recorder):
       layers have too: it says where they would go;
     - activations_i (T, F, h, w), outputs of the layer before pooling, for the first probe image;
     - gradient_norm (T, L), the norm of gradients_i; movement (T, L), :math:`\|W - W_0\|_F / \|W_0\|_F`, where
-      :math:`W_0` are the filters when the trace was made;
+      :math:`W_0` are the filters when the trace was made; the norm itself if they are zero;
     - dead (T, L), the number of filters whose output is zero at every pixel of every probe image;
-    - gabor_i (T, F), R² of the nearest Gabor filter, for square filters of size at least 3, see
+    - gabor_i (T, F), R² of the nearest Gabor filter, only of layers whose filters are square, of size at least 3,
+      and have at most 4 channels, which the first layer's have on grey and colour images, see
       :func:`~kernelopt.conv.gabor_fit.nearest_gabor`;
     - history_NAME, what the Recorder keeps, of every epoch.
 
-    Training that goes on from a checkpoint is looked at from there on.
+    Training that goes on from a checkpoint is looked at from there on, and at its end if none of the chosen epochs
+    is left.
 
     Parameters
     ----------
@@ -100,7 +103,18 @@ class Trace(Recorder):
         """Append one epoch, as a Recorder does, and look into the network if it is one of those chosen."""
         super().record(epoch, *args, **kwargs)
         if self.epochs is None or epoch in self.epochs:
-            self._looks.append({"epoch": np.array(epoch)} | look(self.network, self._images, self._labels, self.loss))
+            self._look(epoch)
+
+    def finish(self, epoch: int) -> None:
+        """Look into the network, which is that after `epoch`, if no look was taken at any epoch before.
+
+        So it is where training went on from a checkpoint behind the last of the chosen epochs.
+        """
+        if not self._looks:
+            self._look(epoch)
+
+    def _look(self, epoch: int) -> None:
+        self._looks.append({"epoch": np.array(epoch)} | look(self.network, self._images, self._labels, self.loss))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what was recorded, by name.
@@ -117,7 +131,7 @@ class Trace(Recorder):
         found["movement"] = np.stack([_movement(found[f"filters_{i}"], self._start[i]) for i in layers], axis=1)
         for i in layers:
             filters = found[f"filters_{i}"]
-            if filters.shape[3] == filters.shape[4] >= 3:
+            if filters.shape[3] == filters.shape[4] >= 3 and filters.shape[2] <= MOST_CHANNELS:
                 found[f"gabor_{i}"] = np.stack([nearest_gabor(W).r2 for W in filters])
         for name, values in self.history.items():
             found[f"history_{name}"] = np.array(values, dtype=np.float64)

@@ -253,6 +253,8 @@ class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
         ------
         ValueError
             If a parameter, the images or the labels are not valid.
+        FileNotFoundError, IsADirectoryError
+            If the folder of `trace` or `checkpoint` does not exist, or one of them is a folder.
         FloatingPointError
             If training diverged.
         MissingExtraError
@@ -272,12 +274,14 @@ class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
         if self.class_weight is not None and not (factors > 0).all():
             raise ValueError(f"class_weight={self.class_weight!r}, but expected positive weights.")
         images, labels, weights = self._distinct(images[kept], labels, w[kept] * factors[labels])
-        held_out = self._train(images, labels, weights, len(self.classes_), classes=labels)
+        self._train(images, labels, weights, len(self.classes_), classes=labels)
+        return self
+
+    def _complete(self, validation):
         self.temperature_ = 1.0
         if self.calibration is not None:
-            logits = self._infer(held_out.images, self._views())
-            self.temperature_ = best_temperature(logits, held_out.targets, held_out.weights)
-        return self
+            logits = self._infer(validation.images, self._views())
+            self.temperature_ = best_temperature(logits, validation.targets, validation.weights)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Pass once over these samples, in batches, going on from what is learned already.

@@ -128,6 +128,8 @@ class ConvNetRegressor(RegressorMixin, TrainableEstimator):
         ------
         ValueError
             If a parameter, the images or the targets are not valid.
+        FileNotFoundError, IsADirectoryError
+            If the folder of `trace` or `checkpoint` does not exist, or one of them is a folder.
         FloatingPointError
             If training diverged.
         MissingExtraError

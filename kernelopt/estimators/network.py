@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,10 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             )  # fmt: skip
         if not isinstance(self.early_stopping, bool | np.bool_):
             raise ValueError(f"early_stopping={self.early_stopping!r}, but expected True or False.")
+        for name in ("trace", "checkpoint"):
+            path = getattr(self, name)
+            if path is not None and not isinstance(path, str | os.PathLike):
+                raise ValueError(f"{name}={path!r}, but expected None or a path, as a string or path-like object.")
         if self.checkpoint is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
                 f"checkpoint={self.checkpoint!r} with random_state={self.random_state!r}: a run can only be gone on "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -19,7 +20,7 @@ class TrainableEstimator(NetworkEstimator):
     """The part of the estimators on images that learns. A subclass makes targets of `y` and calls `_train`."""
 
     def _train(self, images, targets, weights, n_outputs: int, classes=None):
-        """Set the start from the images and learn; return the validation samples, as :class:`Samples`, or None.
+        """Set the start from the images and learn.
 
         `targets` are labels or numbers (n, n_outputs); `weights` are positive, or None for all one. With
         `classes`, the validation part has them in their proportions.
@@ -34,6 +35,8 @@ class TrainableEstimator(NetworkEstimator):
         from kernelopt.conv.training import first_filters, train
         from kernelopt.conv.validation import Samples
 
+        for name in ("trace", "checkpoint"):
+            _check_place(name, getattr(self, name))
         device = find_device(self.device)
         seed = Team(device).agreed(int(check_random_state(self.random_state).randint(2**31)))
         held_out = self._split(len(images), seed, classes)
@@ -64,8 +67,8 @@ class TrainableEstimator(NetworkEstimator):
                 network, training.images, training.targets, recipe, recorder, seed, device, self._progress,
                 weights=training.weights, validation=validation if held_out.any() else None, checkpoint=checkpoint,
             )  # fmt: skip
-        if trace is not None and Team(device).rank == 0:
-            trace.save(self.trace)
+            if trace is not None:
+                trace.finish(outcome.best_epoch)
         self.filters_ = first_filters(network)
         self.network_ = network.to("cpu").double().requires_grad_(False)
         self.n_iter_, self.gradient_norm_ = outcome.n_epochs, outcome.gradient_norm
@@ -75,7 +78,12 @@ class TrainableEstimator(NetworkEstimator):
         self.filter_snapshots_ = np.stack(recorder.filters)
         self.seed_ = seed  # it and the next are what partial_fit goes on from
         self.optimizer_state_: dict[str, np.ndarray] = {}
-        return validation if held_out.any() else None
+        self._complete(validation)
+        if trace is not None and Team(device).rank == 0:
+            trace.save(self.trace)  # last: a full disk costs the trace, not what was learned
+
+    def _complete(self, validation) -> None:
+        """Set what a subclass needs of the trained network and the validation samples, which may be none."""
 
     def _train_more(self, images, targets, weights, n_outputs: int, begin: bool) -> None:
         """Pass once over images, at a constant learning rate, from where the last pass ended; or begin with them.
@@ -171,6 +179,16 @@ class TrainableEstimator(NetworkEstimator):
             spread = np.sqrt(np.average(centred.mean(axis=(2, 3)), axis=0, weights=weights))
         rounding = np.finfo(images.dtype).eps * np.abs(self.pixel_mean_)
         self.pixel_scale_ = np.where(spread > rounding, spread, 1.0)  # a constant channel is only centred
+
+
+def _check_place(name: str, path) -> None:
+    """Refuse a file that training could not write when it ends."""
+    if path is None:
+        return
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"{name}={str(path)!r}, but the folder {str(Path(path).parent)!r} does not exist.")
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{name}={str(path)!r} is a folder. Give the name of a file in it.")
 
 
 def _trace(network, training, recipe, seed: int):

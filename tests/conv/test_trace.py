@@ -55,7 +55,21 @@ def test_arrays_agree_with_the_network_at_the_end():
     np.testing.assert_allclose(found["activations_0"][-1], activations, atol=1e-6)
     cells = activations.reshape(6, 4, 2, 4, 2)
     np.testing.assert_allclose(pooled, cells.max(axis=(2, 4)), atol=1e-6)
-    np.testing.assert_array_equal(found["gabor_1"][2], nearest_gabor(found["filters_1"][2]).r2)
+    np.testing.assert_array_equal(found["gabor_0"][2], nearest_gabor(found["filters_0"][2]).r2)
+
+
+@pytest.mark.parametrize("n_filters, measured", [(4, True), (5, False)])
+def test_only_filters_of_at_most_four_channels_are_compared_with_gabor_filters(n_filters, measured):
+    _, trace = traced(filters=(n_filters, 3))
+    found = trace.arrays()
+    assert found["gabor_0"].shape == (5, n_filters) and ("gabor_1" in found) is measured
+
+
+def test_a_start_at_zero_has_moves_that_are_numbers():
+    recorder = Recorder()
+    for size in (0.0, 0.5):
+        recorder.record(0, 1.0, 1.0, 1.0, np.full((1, 1, 2, 2), size))
+    assert recorder.history["filter_move"] == [0.0, 1.0]
 
 
 def test_gradients_are_those_of_the_loss_by_finite_differences_for_frozen_layers_too():

@@ -11,7 +11,7 @@ from kernelopt import ConvNetClassifier, ConvNetRegressor, load, save
 from kernelopt.conv.augmentation import Augmentation, averaged
 from kernelopt.conv.layers import ConvLayer
 from kernelopt.conv.presets import PRESETS, settled
-from kernelopt.conv.trace import read_trace
+from kernelopt.conv.trace import Trace, read_trace
 
 DIGITS = load_digits()
 X, y = DIGITS.images[:400], DIGITS.target[:400]
@@ -158,6 +158,46 @@ def test_an_interrupted_fit_leaves_its_trace(tmp_path, monkeypatch):
     with pytest.warns(match="interrupted"):
         ConvNetClassifier(**QUICK, trace=tmp_path / "trace.npz").fit(X, y)
     assert read_trace(tmp_path / "trace.npz")["epoch"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("options", [{"epochs": 2}, {"early_stopping": True, "n_iter_no_change": 1, "epochs": 20}])
+def test_a_finished_run_that_goes_on_is_traced_at_its_end(options, tmp_path):
+    options = QUICK | {"checkpoint": tmp_path / "run", "trace": tmp_path / "trace.npz", "learning_rate": 0.05} | options
+    whole = ConvNetClassifier(**options).fit(X, y)
+    first = read_trace(tmp_path / "trace.npz")
+    again = ConvNetClassifier(**options).fit(X, y)
+    found = read_trace(tmp_path / "trace.npz")
+    assert torch.equal(weights(whole), weights(again)) and len(first["epoch"]) > 1
+    assert found["epoch"].tolist() == [again.best_epoch_]
+    np.testing.assert_array_equal(found["filters_0"][0], again.filters_)
+    np.testing.assert_array_equal(found["history_loss"], again.history_["loss"])
+    at = first["epoch"].tolist().index(again.best_epoch_)
+    np.testing.assert_array_equal(found["movement"][0], first["movement"][at])
+
+
+@pytest.mark.parametrize("name", ["trace", "checkpoint"])
+@pytest.mark.parametrize("estimator", [ConvNetClassifier, ConvNetRegressor])
+def test_a_file_that_cannot_be_written_is_refused_before_training(estimator, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(estimator, "_learn_scale", None)  # the first step of learning
+    for path in (True, 1, b"trace.npz"):
+        with pytest.raises(ValueError, match=f"{name}={path!r}, but expected None or a path"):
+            estimator(**QUICK | {name: path}).fit(X, y)
+    with pytest.raises(FileNotFoundError, match=f"{name}=.*'{tmp_path / 'none'}' does not exist"):
+        estimator(**QUICK | {name: tmp_path / "none" / "trace.npz"}).fit(X, y)
+    with pytest.raises(IsADirectoryError, match=f"{name}=.* is a folder"):
+        estimator(**QUICK | {name: str(tmp_path)}).fit(X, y)
+
+
+def test_a_trace_that_fails_to_be_written_costs_no_training(tmp_path, monkeypatch):
+    def full(self, path):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Trace, "save", full)
+    options = QUICK | {"calibration": "temperature"}
+    model = ConvNetClassifier(**options, trace=tmp_path / "trace.npz")
+    with pytest.raises(OSError, match="no space"):
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), ConvNetClassifier(**options).fit(X, y).predict_proba(X))
 
 
 def test_compiling_is_done_where_asked_and_computes_the_same(monkeypatch):
