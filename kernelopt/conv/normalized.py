@@ -24,7 +24,8 @@ class NormalizedConv2D(Conv2D):
 
     While it is trained (``training``, and the weights are trainable), :math:`m_f` and :math:`v_f` are mean and variance
     over all pixels and images of the batch; otherwise they are running means of those of earlier batches, and of
-    the start. The usual factor per filter is left out: the next layer's weights can take its place. With several
+    the start. So they are for a batch that has one value per filter, of one image and one pixel: it has no variance.
+    The usual factor per filter is left out: the next layer's weights can take its place. With several
     processes the moments are those of each one's part of a batch.
 
     Parameters
@@ -55,11 +56,12 @@ class NormalizedConv2D(Conv2D):
 
     def correlate(self, x: torch.Tensor) -> torch.Tensor:
         """Return the normalised responses, bias included; `x` is (n, channels, h, w)."""
-        bias = self.bias
+        bias, responses = self.bias, self.respond(x, None)
+        several = responses[:, 0].numel() > 1
         ones = torch.ones_like(self.running_var)  # of the same type and place; torch wants it with a bias
         return F.batch_norm(
-            self.respond(x, None), self.running_mean, self.running_var, None if bias is None else ones, bias,
-            training=self.training and self.trainable, momentum=MOMENTUM, eps=EPSILON,
+            responses, self.running_mean, self.running_var, None if bias is None else ones, bias,
+            training=self.training and self.trainable and several, momentum=MOMENTUM, eps=EPSILON,
         )  # fmt: skip
 
     @torch.no_grad()

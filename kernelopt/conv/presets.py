@@ -14,6 +14,7 @@ from kernelopt.conv.recipe import auto_epochs
 WIDTHS = (64, 256, 256)  # of the three blocks
 STEPS = 25  # per epoch at least, where that leaves 32 images in a batch
 MOST = 2000  # images in a batch
+OF_LAYERS = ("filters", "kernel_size", "bank", "trainable", "pool")  # parameters that make layers="auto"
 
 
 def speed(image_shape: tuple[int, ...], n_images: int) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def settled(estimator: Any, image_shape: tuple[int, ...], n_images: int) -> dict
     Raises
     ------
     ValueError
-        If the preset is unknown.
+        If the preset is unknown; or if it has layers, and parameters that would make others are not at their defaults.
 
     Examples
     --------
@@ -95,8 +96,16 @@ def settled(estimator: Any, image_shape: tuple[int, ...], n_images: int) -> dict
     if preset not in list(PRESETS):
         raise ValueError(f"preset={preset!r}, but expected None or one of {', '.join(PRESETS)}.")
     signature = inspect.signature(type(estimator).__init__).parameters
-    for name, value in PRESETS[preset](image_shape, n_images).items():
-        given, default = found[name], signature[name].default
-        if given is default or type(given) is type(default) and bool(given == default):
-            found[name] = value
-    return found
+    untouched = {name for name, given in found.items() if _same(given, signature[name].default)}
+    values = {name: value for name, value in PRESETS[preset](image_shape, n_images).items() if name in untouched}
+    idle = [name for name in OF_LAYERS if name not in untouched] if "layers" in values else []
+    if idle:
+        raise ValueError(
+            f"preset={preset!r} has layers of its own, so that {', '.join(f'{n}={found[n]!r}' for n in idle)} would "
+            f"change nothing. Leave out {', '.join(idle)}, or pass layers=[ConvLayer(...), ...]."
+        )
+    return found | values
+
+
+def _same(given: Any, default: Any) -> bool:
+    return given is default or type(given) is type(default) and bool(given == default)

@@ -98,10 +98,11 @@ class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
         give the same bits on the same machine.
     preset : {"speed"} or None
         "speed" puts its values in the place of parameters left at their defaults, see
-        :func:`kernelopt.conv.presets.speed`.
+        :func:`kernelopt.conv.presets.speed`. It has `layers`: filters, kernel_size, bank, trainable and pool must
+        be left at their defaults unless you give others.
     test_time_augmentation : bool
         Whether logits are averaged over views of each image, see :func:`kernelopt.conv.augmentation.averaged`; mirrored
-        ones are among them if training images were.
+        ones are among them if training images were. Settled when fitting begins: a later change needs another fit.
     trace : path or None
         File, .npz, that a :class:`kernelopt.conv.trace.Trace` of the training is written to when it ends. It looks at
         64 of the training images, drawn at random, and changes no bit of the training.
@@ -125,6 +126,8 @@ class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
         Of the training.
     temperature_ : float
         1 without calibration.
+    views_ : {"one", "shifted", "mirrored"}
+        Of each image that a prediction averages over: itself alone, moved ones too, or mirrored ones as well.
     gradient_norm_ : float
         Norm of the full gradient at the end over that at the start. Small means near a stationary
         point, which need not be a minimum; there is no duality gap for a network.
@@ -278,7 +281,7 @@ class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
         return self
 
     def _complete(self, validation):
-        self.temperature_ = 1.0
+        self.temperature_, self.views_ = 1.0, self._chosen_views()
         if self.calibration is not None:
             logits = self._infer(validation.images, self._views())
             self.temperature_ = best_temperature(logits, validation.targets, validation.weights)
@@ -288,7 +291,8 @@ class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
 
         The learning rate is constant, `learning_rate`, since no schedule knows how many calls will come; early
         stopping, calibration, checkpoints and balanced classes need all data at once and are not used here. The
-        first call sets the filters' start and the scale of the pixels, unless :meth:`fit` did.
+        first call sets the filters' start and the scale of the pixels, unless :meth:`fit` did. Another `optimizer` than
+        in the call before starts afresh: it cannot use what that one remembers of earlier gradients.
 
         Parameters
         ----------
@@ -320,7 +324,7 @@ class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
         check_classification_targets(y)
         w = _check_sample_weight(sample_weight, y, dtype=float, ensure_non_negative=True)
         if begin:
-            self.classes_, self.temperature_ = np.unique(classes), 1.0
+            self.classes_, self.temperature_, self.views_ = np.unique(classes), 1.0, self._chosen_views()
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(f"classes={classes!r}, but those of the first call were {self.classes_!r}.")
         if len(self.classes_) < 2:
@@ -352,12 +356,17 @@ class ConvNetClassifier(ClassifierMixin, TrainableEstimator):
     def _views(self):
         """Return the function of network and images whose values are the logits."""
         check_is_fitted(self, "network_")
+        if self.views_ == "one":
+            return lambda network, x: network(x)
+        mirror = self.views_ == "mirrored"
+        return lambda network, x: averaged(network, x, mirror)
+
+    def _chosen_views(self) -> str:
         settings = settled(self, self.image_shape_, 1)
         if not settings["test_time_augmentation"]:
-            return lambda network, x: network(x)
+            return "one"
         augmentation = settings["augmentation"]
-        mirror = augmentation is not None and bool(augmentation.flip)
-        return lambda network, x: averaged(network, x, mirror)
+        return "shifted" if augmentation is None or not augmentation.flip else "mirrored"
 
     def _check_parameters(self):
         super()._check_parameters()

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kernelopt.conv.images import validate_images
 from kernelopt.conv.layers import ConvLayer, build_layers
-from kernelopt.conv.presets import settled
+from kernelopt.conv.presets import OF_LAYERS, settled
 from kernelopt.estimators.plotting import plot_filters
 
 if TYPE_CHECKING:
@@ -189,8 +189,7 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def _layers(self, settings: dict[str, Any]) -> Sequence[ConvLayer]:
         layers = settings["layers"]
         if isinstance(layers, str) and layers == "auto":
-            options = ("filters", "kernel_size", "bank", "trainable", "pool")
-            return build_layers(**{name: settings[name] for name in options})
+            return build_layers(**{name: settings[name] for name in OF_LAYERS})
         if not isinstance(layers, list | tuple) or not all(isinstance(a, ConvLayer) for a in layers):
             raise ValueError(f"layers={layers!r}, but expected 'auto' or a list of ConvLayer.")
         if not layers:

@@ -28,7 +28,6 @@ class TrainableEstimator(NetworkEstimator):
         from kernelopt.conv.checkpoints import Checkpoint, fingerprint
         from kernelopt.conv.devices import find_device, reproducible
         from kernelopt.conv.distributed import Team
-        from kernelopt.conv.network import start_network
         from kernelopt.conv.precision import find_precision
         from kernelopt.conv.recorder import Recorder
         from kernelopt.conv.threads import find_threads
@@ -53,7 +52,7 @@ class TrainableEstimator(NetworkEstimator):
         settings = settled(self, images.shape[1:], len(training.images))
         layers, recipe = self._layers(settings), self._recipe(settings, len(training.images), self.precision_)
         with reproducible(1 if self.threads == "auto" else self.threads):
-            network = start_network(layers, training.images, n_outputs, seed)
+            network = self._start(settings, training.images, n_outputs, seed)
         trace = None if self.trace is None else _trace(network, training, recipe, seed)
         recorder = Recorder() if trace is None else trace
         self.threads_ = find_threads(self.threads, network, training, recipe)
@@ -76,7 +75,7 @@ class TrainableEstimator(NetworkEstimator):
         self.best_epoch_ = outcome.best_epoch
         self.history_ = self._named(recorder.history | outcome.validation)
         self.filter_snapshots_ = np.stack(recorder.filters)
-        self.seed_ = seed  # it and the next are what partial_fit goes on from
+        self.seed_, self.optimizer_ = seed, recipe.optimizer  # they and the next are what partial_fit goes on from
         self.optimizer_state_: dict[str, np.ndarray] = {}
         self._complete(validation)
         if trace is not None and Team(device).rank == 0:
@@ -92,7 +91,6 @@ class TrainableEstimator(NetworkEstimator):
         """
         from kernelopt.conv.devices import find_device, reproducible
         from kernelopt.conv.distributed import Team
-        from kernelopt.conv.network import start_network
         from kernelopt.conv.optimizers import set_state, state_tensors
         from kernelopt.conv.precision import find_precision
         from kernelopt.conv.recorder import Recorder
@@ -106,21 +104,22 @@ class TrainableEstimator(NetworkEstimator):
             self.precision_ = find_precision(self.precision, device, images.shape[1:])
             seed = int(check_random_state(self.random_state).randint(2**31))
             self.seed_ = Team(device).agreed(seed)
-            self.optimizer_state_, self.n_iter_ = {}, 0
+            self.optimizer_, self.optimizer_state_, self.n_iter_ = settings["optimizer"], {}, 0
             self._learn_scale(images, weights)
         recipe = self._recipe(settings, len(images), self.precision_)
         recipe = replace(recipe, epochs=1, schedule="constant", patience=None)
         samples = Samples(self._standardise(images).astype(np.float32), targets, weights)
         if begin:
             with reproducible(1 if self.threads == "auto" else self.threads):
-                network = start_network(self._layers(settings), samples.images, n_outputs, self.seed_)
+                network = self._start(settings, samples.images, n_outputs, self.seed_)
             self.threads_ = find_threads(self.threads, network, samples, recipe)
         else:
             network = thawed(self.network_)
         recorder = Recorder()
         with reproducible(self.threads_):
             run = Run(network, samples, recipe, [self.seed_, self.n_iter_], device)
-            set_state(run.optimizers, as_tensors(self.optimizer_state_))
+            if recipe.optimizer == self.optimizer_:  # what another remembers means nothing to this one
+                set_state(run.optimizers, as_tensors(self.optimizer_state_))
             if begin:
                 recorder.record(0, *run.measure(), first_filters(network))
                 self.start_norm_ = recorder.history["gradient_norm"][0]
@@ -132,12 +131,26 @@ class TrainableEstimator(NetworkEstimator):
             self.n_iter_ += 1
             recorder.record(self.n_iter_, *numbers, first_filters(network))
             network.zero_grad()
+        self.optimizer_ = recipe.optimizer
         self.optimizer_state_ = {name: value.numpy() for name, value in state_tensors(run.optimizers).items()}
         self.filters_ = first_filters(network)
         self.network_ = network.to("cpu").double().requires_grad_(False)
         self.gradient_norm_ = numbers[2] / self.start_norm_ if self.start_norm_ > 0 else 0.0
         self.best_epoch_, self.history_ = self.n_iter_, self._named(recorder.history)
         self.filter_snapshots_ = np.stack(recorder.filters)
+
+    def _start(self, settings, images, n_outputs: int, seed: int):
+        from kernelopt.conv.network import start_network
+
+        try:
+            return start_network(self._layers(settings), images, n_outputs, seed)
+        except ValueError as error:
+            if settings["layers"] is self.layers:
+                raise
+            raise ValueError(
+                f"preset={settings['preset']!r} has layers of its own, which do not suit these images: {error} Pass "
+                f"layers=[ConvLayer(...), ...] that do, or no preset."
+            ) from error
 
     def _distinct(self, images, targets, weights):
         """Return the distinct samples of positive weight; their weights are None if all are alike.

@@ -29,7 +29,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     """Write an estimator of kernelopt, fitted or not, to one file.
 
     The file is replaced at once: a reader, or a crash, finds the old one or the new one. Equal estimators
-    give equal bytes.
+    give equal bytes. Parameters that are path-like objects, such as `trace` and `checkpoint`, come back as text.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Values as JSON: scalars and lists stay what they are, everything else becomes an object with a "type".
 
 `Writer` and `Reader` are exact inverses: types, signs of zero, NaN and the order of arrays in memory come
-back. Types are compared exactly (a NumPy float *is* a Python float to ``isinstance``).
+back. Path-like objects alone come back as text, which names the same file and is no class of one system.
+Types are compared exactly (a NumPy float *is* a Python float to ``isinstance``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,6 +42,8 @@ class Writer:
             return value
         if kind is float:
             return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
+        if isinstance(value, os.PathLike):
+            return self.node(os.fspath(value), where)
         if id(value) in self._inside:
             raise ValueError(f"{where} contains itself, which cannot be saved; break the cycle")
         self._inside.add(id(value))

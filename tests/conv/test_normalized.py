@@ -42,6 +42,17 @@ def test_while_training_responses_are_normalised_by_the_moments_of_the_batch():
     np.testing.assert_allclose(layer.running_var, 1 - MOMENTUM + MOMENTUM * var * m / (m - 1), rtol=1e-5)
 
 
+def test_a_batch_of_one_value_per_filter_is_normalised_by_the_running_moments():
+    layer = make(padding="valid").train()
+    one = IMAGES[:1, :, :3, :3]
+    expected = make(padding="valid").eval()(torch.from_numpy(one)).detach()
+    assert expected.shape == (1, 4, 1, 1)
+    torch.testing.assert_close(layer(torch.from_numpy(one)).detach(), expected, rtol=0, atol=0)
+    assert not layer.running_mean.any() and bool((layer.running_var == 1).all())
+    layer(torch.from_numpy(IMAGES[:2, :, :3, :3]))
+    assert layer.running_mean.any(), "two values have moments"
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_otherwise_by_running_moments_that_stay(frozen):
     layer = make(trainable=not frozen).train(frozen)

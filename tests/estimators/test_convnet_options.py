@@ -168,6 +168,20 @@ def test_an_interrupted_partial_fit_leaves_what_there_was(monkeypatch):
     assert_same_weights(model.partial_fit(X, y), twin.partial_fit(X, y))
 
 
+@pytest.mark.parametrize("first, second", [("adamw", "sgd"), ("muon", "adamw"), ("sgd", "muon")])
+def test_another_optimiser_starts_afresh_where_partial_fit_goes_on(first, second):
+    changed, emptied = (
+        ConvNetClassifier(**QUICK, optimizer=first).partial_fit(X, y, classes=range(10)) for _ in range(2)
+    )
+    assert changed.optimizer_state_ and changed.optimizer_ == first
+    emptied.optimizer_state_ = {}
+    for model in (changed, emptied):
+        model.set_params(optimizer=second).partial_fit(X, y)
+    assert changed.optimizer_ == second
+    assert changed.optimizer_state_.keys() == emptied.optimizer_state_.keys()
+    assert_same_weights(changed, emptied)
+
+
 def test_partial_fit_goes_on_from_fit_and_leaves_frozen_filters():
     model = ConvNetClassifier(**QUICK, trainable=(False, True)).fit(X, y)
     before = weights(model)

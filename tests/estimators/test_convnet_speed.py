@@ -109,6 +109,47 @@ def test_predictions_over_views_are_means_of_predictions():
         ConvNetClassifier(test_time_augmentation="yes").fit(X, y)
 
 
+def test_views_are_those_that_were_asked_for_when_it_was_fitted(tmp_path):
+    model = ConvNetClassifier(**QUICK, test_time_augmentation=True, augmentation=Augmentation(flip=True)).fit(X, y)
+    before = model.predict_proba(X)
+    save(model, tmp_path / "model")
+    for other in (model, load(tmp_path / "model")):
+        other.set_params(test_time_augmentation=False, augmentation=None)
+        np.testing.assert_array_equal(other.predict_proba(X), before)
+        assert other.views_ == "mirrored"
+    plain = ConvNetClassifier(**QUICK).partial_fit(X, y, classes=range(10))
+    before = plain.predict_proba(X)
+    np.testing.assert_array_equal(plain.set_params(test_time_augmentation=True).predict_proba(X), before)
+
+
+@pytest.mark.parametrize(
+    "name, value", [("filters", (8, 8)), ("kernel_size", 3), ("bank", "dct"), ("trainable", False), ("pool", 1)]
+)
+def test_what_the_preset_s_layers_would_ignore_is_refused(name, value):
+    with pytest.raises(ValueError, match=rf"preset='speed' .*Leave out {name}, or pass layers"):
+        ConvNetClassifier(preset="speed", **{name: value}).fit(X, y)
+    given = settled(ConvNetClassifier(preset="speed", layers=NARROW, **{name: value}), (1, 8, 8), 9)
+    assert given["layers"] is NARROW and given[name] == value
+
+
+def test_errors_of_the_preset_s_own_layers_name_it():
+    blank = np.zeros((20, 8, 8))
+    with pytest.raises(ValueError, match=r"preset='speed' has layers of its own.* all patches .* are equal"):
+        ConvNetClassifier(preset="speed", device="cpu").fit(blank, np.arange(20) % 2)
+    with pytest.raises(ValueError, match=r"preset='speed' has layers of its own.*does not fit into images"):
+        ConvNetClassifier(preset="speed", device="cpu").partial_fit(X[:20, :1, :1], y[:20], classes=range(10))
+    with pytest.raises(ValueError, match="^bank='whitening' whitens"):
+        ConvNetClassifier(**SPEED).fit(blank, np.arange(20) % 2)
+
+
+def test_paths_are_saved_as_text(tmp_path):
+    model = ConvNetClassifier(**QUICK, trace=tmp_path / "trace.npz", checkpoint=tmp_path / "run").fit(X, y)
+    save(model, tmp_path / "model")
+    back = load(tmp_path / "model")
+    assert (back.trace, back.checkpoint) == (str(tmp_path / "trace.npz"), str(tmp_path / "run"))
+    np.testing.assert_array_equal(back.predict_proba(X), model.predict_proba(X))
+
+
 def test_views_of_a_linear_function_are_its_value_at_the_mean_view():
     image = torch.arange(12.0).reshape(1, 1, 3, 4).square()
     mean = averaged(lambda x: x, image, mirror=True)
