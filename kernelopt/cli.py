@@ -131,9 +131,11 @@ def _contrast(options: argparse.Namespace) -> int:
 
 def _study(options: argparse.Namespace) -> int:
     from kernelopt._study import run_study
+    from kernelopt.evaluation.specs import modules_beside
 
     output = options.output or Path(options.file).with_suffix(".html").name
-    records = run_study(options.file, output, store=options.store, n_jobs=options.jobs, data_home=options.data_home)
+    with modules_beside(options.file):
+        records = run_study(options.file, output, store=options.store, n_jobs=options.jobs, data_home=options.data_home)
     failed = sum(record.status != "ok" for record in records)
     print(f"wrote {output}: {len(records)} cells" + (f", {failed} of them failed" if failed else ""))
     return 1 if failed else 0
@@ -164,6 +166,7 @@ def _explain(options: argparse.Namespace) -> int:
 def _reproduce(options: argparse.Namespace) -> int:
     from kernelopt.evaluation import reproduction
     from kernelopt.evaluation.reproduction import page
+    from kernelopt.evaluation.specs import modules_beside
     from kernelopt.pages import agreement
 
     if options.list:
@@ -173,16 +176,17 @@ def _reproduce(options: argparse.Namespace) -> int:
         return 0
     if options.name is None:
         raise ValueError(f"name what to reproduce: {', '.join(reproduction.names())}, or your own .toml")
-    result = reproduction.reproduce(
-        options.name,
-        output=options.output,
-        splits=options.splits,
-        full=options.full,
-        data_home=options.data_home,
-        n_jobs=options.jobs,
-        store=options.store,
-        page=options.page,
-    )
+    with modules_beside(options.name):
+        result = reproduction.reproduce(
+            options.name,
+            output=options.output,
+            splits=options.splits,
+            full=options.full,
+            data_home=options.data_home,
+            n_jobs=options.jobs,
+            store=options.store,
+            page=options.page,
+        )
     print(page.terminal(result.reproduction, result.tables))
     picture = Path(options.output) / f"{result.reproduction.name}.svg"
     written = f"{picture.with_suffix('.csv')} and .md"

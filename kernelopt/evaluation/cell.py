@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from kernelopt.evaluation import data as reading
 from kernelopt.evaluation import evidence, representations
 from kernelopt.evaluation.energy import EnergyMeter
 from kernelopt.evaluation.entries import read_value
+from kernelopt.evaluation.identity import identity
 from kernelopt.evaluation.initialisations import restarts
 from kernelopt.evaluation.methods import Method
 from kernelopt.evaluation.metrics import measure
@@ -99,6 +101,7 @@ def fingerprint(job: Job, dataset: Dataset) -> str:
     method, protocol = job.method, job.protocol
     rules: dict[str, Any] = {"validation_size": protocol.validation_size, "threads": protocol.threads}
     official = is_official(dataset, protocol.split)
+    grid = {k: identity(list(v), f"grid.{k} of method {method.info.name!r}") for k, v in method.info.grid.items()}
     for item in fields(protocol):
         value = getattr(protocol, item.name)
         if value != item.default and item.name not in (*rules, "split"):
@@ -108,7 +111,7 @@ def fingerprint(job: Job, dataset: Dataset) -> str:
     content: dict[str, Any] = {
         "cell": asdict(job.cell),
         "data": dataset.sha256,
-        "method": [method.version, {k: plain(list(v)) for k, v in method.info.grid.items()}, method.n_folds],
+        "method": [method.version, grid, method.n_folds],
         "protocol": rules,
         "kernelopt": kernelopt.__version__,
     }
@@ -177,7 +180,8 @@ def _run(job: Job, dataset: Dataset) -> tuple[Record, dict[str, Any]]:
         **found,
     )
     # Only here, after every choice is made and every prediction is fixed, are test labels looked at.
-    record = counted(record, split, predicted, classes, outputs, gram, trained)
+    record, unmeasured = counted(record, split, predicted, classes, outputs, gram, trained)
+    notes |= unmeasured
     if method.transductive:
         record = replace(record, representations=representations.of_gram(gram, split.y_test, record.task))
     else:
@@ -211,28 +215,62 @@ def score(predicted: np.ndarray, truth: np.ndarray, classes: np.ndarray | None, 
     """
     if task == "regression":
         return measure("regression", truth, predicted)["rmse"]
-    return measure("classification", truth, predicted if classes is None else classes[predicted])["accuracy"]
+    return float(np.mean(answered(predicted, classes) == coded(truth, classes)))
 
 
 def counted(
     record: Record, split: Split, predicted: np.ndarray, classes: np.ndarray | None, outputs, gram, trained: Any
-) -> Record:
-    """Return the record with what the test labels say of the predictions."""
+) -> tuple[Record, dict[str, str]]:
+    """Return the record with what the test labels say of the predictions, and why an output was not measured."""
     truth = split.y_test
+    notes: dict[str, str] = {}
     metrics: dict[str, float]
     if record.task == "regression":
         metrics = measure("regression", truth, predicted)
         found: dict[str, Any] = {"errors": ((predicted - truth) ** 2).tolist()}
     else:
-        named = predicted if classes is None else classes[predicted]
-        correct = (named == truth).astype(int)
+        codes, given = coded(truth, classes), answered(predicted, classes)
+        correct = (given == codes).astype(int)
         found = {"accuracy": float(correct.mean()), "correct": correct.tolist()}
         columns = getattr(trained, "classes_", None)
-        labels = None if columns is None else np.asarray(columns) if classes is None else classes[np.asarray(columns)]
-        if labels is None or not np.isin(truth, labels).all():
+        columns = None if columns is None else answered(np.asarray(columns), classes)
+        if columns is None or not np.isin(codes, columns).all():
             outputs = {}  # a class that did not train has no column
-        metrics = measure("classification", truth, named, classes=labels, **outputs)
-    return replace(record, metrics=metrics | evidence.measure_gram(gram, truth, record.task), **found)
+        metrics, notes = evidence.measure_outputs(codes, given, outputs, columns)
+    return replace(record, metrics=metrics | evidence.measure_gram(gram, truth, record.task), **found), notes
+
+
+def answered(predicted: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """Return answers as the codes of `numbered`; what is no code is -1, a wrong answer and never another class.
+
+    Examples
+    --------
+    >>> answered(np.array([1.0, 0.5, -1.0, 2.0, np.nan]), np.array(["a", "b"])).tolist()
+    [1, -1, -1, -1, -1]
+    """
+    if predicted.dtype.kind == "O":
+        numbers = [value if isinstance(value, Real | np.bool_) else np.nan for value in predicted]
+        predicted = np.array(numbers, dtype=float)
+    if predicted.dtype.kind not in "biuf":
+        return np.full(predicted.shape, -1)
+    is_code = (predicted >= 0) & (predicted < (2**53 if classes is None else len(classes)))
+    if predicted.dtype.kind == "f":
+        is_code &= predicted == np.floor(predicted)
+    return np.where(is_code, predicted, -1).astype(np.int64)
+
+
+def coded(truth: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """Return true labels as the codes of `numbered`; a class that did not train is -2, which no answer is.
+
+    Examples
+    --------
+    >>> coded(np.array(["b", "c"]), np.array(["a", "b"])).tolist()
+    [1, -2]
+    """
+    if classes is None:
+        return np.where(truth >= 0, truth, -2)
+    place = np.minimum(np.searchsorted(classes, truth), len(classes) - 1)
+    return np.where(classes[place] == truth, place, -2)
 
 
 def numbered(y: np.ndarray, task: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -112,7 +112,8 @@ def memory_limit(memory_mb: float | None) -> Iterator[None]:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (int(memory_mb * 1e6), hard))
+    most = sys.maxsize if hard == resource.RLIM_INFINITY else hard  # what setrlimit takes
+    resource.setrlimit(resource.RLIMIT_DATA, (int(min(memory_mb * 1e6, most)), hard))
     try:
         yield
     finally:

@@ -107,7 +107,8 @@ class Child:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 raise queue.Empty
-            step = min(WATCH_SECONDS, left or WATCH_SECONDS) if watched else left
+            step = left if left is None else min(left, threading.TIMEOUT_MAX)  # longer waits are an OverflowError
+            step = min(WATCH_SECONDS, step or WATCH_SECONDS) if watched else step
             try:
                 frame = self._answers.get(timeout=step)
             except queue.Empty:

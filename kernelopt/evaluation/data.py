@@ -37,6 +37,7 @@ def read(spec: DataSpec, data_home: str | None = None) -> Dataset:
     if dataset.task == "images" and spec.task is None:
         raise ValueError(f"data set {spec.name!r} holds pictures without classes; there is nothing to predict")
     task = spec.task or dataset.task
+    _check_complete(spec, dataset)
     if task == "regression":
         tests = None if dataset.y_test is None else _numbers(spec, dataset.y_test)
         dataset = replace(dataset, y=_numbers(spec, dataset.y), y_test=tests)
@@ -55,7 +56,8 @@ def _called(spec: DataSpec) -> Dataset:
     loader: Any = find_object(spec.loader, where) if isinstance(spec.loader, str) else spec.loader
     found = loader()
     if isinstance(found, Dataset):
-        return found
+        # what it says of its content may be that of other content, from which its arrays were made
+        return replace(found, sha256=_digest(found.X, found.y, found.X_test, found.y_test))
     if not isinstance(found, tuple) or len(found) not in (2, 4):
         raise ValueError(
             f"{where} must return X, y, or X, y, X_test, y_test, or a Dataset; found {type(found).__name__}"
@@ -73,13 +75,37 @@ def _called(spec: DataSpec) -> Dataset:
         X_test=X_test,
         y_test=y_test,
         image_shape=X.shape[1:] if X.ndim > 2 else None,
-        sha256=values_digest(*(_for_digest(array) for array in (X, y, X_test, y_test))),
+        sha256=_digest(X, y, X_test, y_test),
         where="a loader",
     )
 
 
-def _for_digest(array: np.ndarray | None) -> np.ndarray | None:
-    return array if array is None or array.dtype.kind in "biuf" else array.astype(str)
+def _digest(*arrays: np.ndarray | None) -> str:
+    return values_digest(*(a if a is None or a.dtype.kind in "biuf" else a.astype(str).ravel() for a in arrays))
+
+
+def _check_complete(spec: DataSpec, dataset: Dataset) -> None:
+    """Refuse missing labels, labels that cannot be put in an order, and missing values among objects."""
+    for part, labels, points in (("", dataset.y, dataset.X), ("_test", dataset.y_test, dataset.X_test)):
+        if labels is not None and _n_missing(labels):
+            raise ValueError(
+                f"data set {spec.name!r}: y{part} has {_n_missing(labels)} missing values (None or NaN). Leave their "
+                f"rows out"
+            )
+        if labels is not None and labels.dtype.kind == "O" and len({type(label) for label in labels}) > 1:
+            kinds = ", ".join(sorted({type(label).__name__ for label in labels}))
+            raise ValueError(f"data set {spec.name!r}: y{part} mixes {kinds}. Give labels of one type")
+        if points is not None and points.dtype.kind == "O" and _n_missing(points):
+            raise ValueError(
+                f"data set {spec.name!r}: X{part} holds objects, {_n_missing(points)} of them missing values (None or "
+                f"NaN). Give an array of floats with NaN for them and missing = 'drop', or leave their rows out"
+            )
+
+
+def _n_missing(values: np.ndarray) -> int:
+    if values.dtype.kind == "O":
+        return sum(value is None or value != value for value in values.ravel())
+    return int(np.isnan(values).sum()) if values.dtype.kind == "f" else 0
 
 
 def _has_missing(X: np.ndarray | None) -> bool:

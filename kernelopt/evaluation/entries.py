@@ -11,8 +11,9 @@ from typing import Any
 from sklearn.base import clone
 
 from kernelopt.evaluation import grid, methods
+from kernelopt.evaluation.identity import identity
 from kernelopt.evaluation.methods import Method
-from kernelopt.evaluation.specs import build, find_object, plain, substitute
+from kernelopt.evaluation.specs import build, find_object, substitute
 from kernelopt.evaluation.study import MethodInfo, MethodSpec
 
 ESTIMATOR_FOLDS = 3
@@ -58,7 +59,7 @@ def resolve(
     maker = find_object(spec.estimator, where) if isinstance(spec.estimator, str) else spec.estimator
     for name, value in params.items():
         build(_seeded(value, 0), f"params.{name} of {where}")  # fails before anything runs
-    identity = {"estimator": plain(spec.estimator), "params": plain(params), "grid": plain(settings)}
+    content = {"estimator": spec.estimator, "params": params, "grid": settings, "record": dict(spec.record)}
     info = MethodInfo(spec.name, spec.label or spec.name, spec.half, spec.learned, spec.description, settings)
     return Method(
         info,
@@ -66,7 +67,7 @@ def resolve(
         transductive=spec.transductive,
         n_folds=ESTIMATOR_FOLDS,
         record=record,
-        identity={**identity, "record": plain(dict(spec.record))},
+        identity={key: identity(value, f"{key} of {where}") for key, value in content.items()},
     )
 
 
@@ -79,6 +80,11 @@ def _own(spec: MethodSpec, params: dict, settings: dict, image_shape: Sequence[i
         method = methods.find([spec.method])[0]
     if spec.transductive and not method.transductive:
         raise ValueError(f"method {spec.name!r} cannot be made transductive; {spec.method!r} is not")
+    if _mentions_seed(params) or _mentions_seed(settings):
+        raise ValueError(
+            f"method {spec.name!r}: '$seed' cannot stand in params or grid of {spec.method!r}, which gets the cell's "
+            f"seed by itself. Leave it out"
+        )
     own = {**method.info.grid, **settings, **{name: [value] for name, value in params.items()}}
     unknown = [name for name in own if name not in method.info.grid]
     if unknown:
@@ -87,10 +93,10 @@ def _own(spec: MethodSpec, params: dict, settings: dict, image_shape: Sequence[i
         )
     info = replace(method.info, name=spec.name, grid=own)
     shown = {key: getattr(spec, key) for key in ("label", "learned", "description") if getattr(spec, key)}
-    identity = method.identity
+    known = method.identity
     if spec.record:
-        identity = {**(identity or {}), "record": plain(dict(spec.record))}
-    return replace(method, info=replace(info, **shown), identity=identity)
+        known = {**(known or {}), "record": identity(dict(spec.record), f"record of method {spec.name!r}")}
+    return replace(method, info=replace(info, **shown), identity=known)
 
 
 def _estimator(maker: Any, params: Mapping[str, Any], where: str, image_shape, seed: int, **setting) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kernelopt.conv.recorder import thinned
 from kernelopt.convex.certificate import Certificate
-from kernelopt.evaluation.metrics import Task, representation
+from kernelopt.evaluation.metrics import Task, measure, representation
 
 GRAM_POINTS = 500  # test points on which a representation is measured: the first ones
 
@@ -53,6 +53,24 @@ def outputs(trained: Any, X_test: np.ndarray) -> tuple[dict[str, np.ndarray], di
     if "decision" in found and not _is_per_class(found["decision"], trained, len(X_test)):
         notes["no decision"] = f"shape {found.pop('decision').shape} has not one column per class"
     return found, notes
+
+
+def measure_outputs(
+    truth: np.ndarray, predicted: np.ndarray, outputs: dict[str, np.ndarray], columns: np.ndarray | None
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the metrics of predictions with those outputs that can be measured, and why another cannot.
+
+    The predictions stand without them: what is not finite, adds up to something else than one, or has other columns
+    than the classes, is left out and noted.
+    """
+    usable, notes = {}, {}
+    for name, values in outputs.items():
+        try:
+            measure("classification", truth, predicted, classes=columns, **{name: values})
+            usable[name] = values
+        except (ValueError, TypeError) as error:
+            notes[f"no {name}"] = f"{type(error).__name__}: {error}"
+    return measure("classification", truth, predicted, classes=columns, **usable), notes
 
 
 def kernel_on(trained: Any, X_test: np.ndarray, transductive: bool) -> np.ndarray | None:

@@ -50,9 +50,9 @@ def measure(
     task : {"classification", "regression"}
     y_true, predicted : arrays of shape (n,)
         Labels of any type, or numbers.
-    probabilities : array of shape (n, n_classes) or (n,), optional
+    probabilities : array of shape (n, n_classes), (n, 1) or (n,), optional
         One column per class; a single one is the probability of the second of two classes.
-    decision : array of shape (n, n_classes) or (n,), optional
+    decision : array of shape (n, n_classes), (n, 1) or (n,), optional
         Scores, larger for more likely classes; a single column is that of the second of two classes.
     classes : array of shape (n_classes,), optional
         The labels of the columns, as an estimator's ``classes_``; the sorted labels that occur, unless given.
@@ -276,7 +276,8 @@ def _per_class(given: np.ndarray, name: str, n: int, n_classes: int) -> np.ndarr
     """Return one column per class; of two classes, a single column is the second's."""
     values = np.asarray(given)
     values = values if values.dtype.kind == "f" else values.astype(float)
-    if values.shape == (n,) and n_classes == 2:
+    if values.shape in ((n,), (n, 1)) and n_classes == 2:
+        values = values.ravel()
         values = np.column_stack([1 - values if name == "probabilities" else -values, values])
     if values.shape != (n, n_classes):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -32,7 +33,8 @@ class Shelves:
 
     def folder(self, cell: Cell) -> str:
         """Return the folder of a cell's split, made when missing."""
-        folder = self.root / "-".join(map(str, _split(cell))).replace(os.sep, "_")
+        # a digest, because a data set's name may be longer than a file's, or hold what a file's may not
+        folder = self.root / hashlib.sha256(repr(_split(cell)).encode()).hexdigest()
         folder.mkdir(exist_ok=True)
         return str(folder)
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Collection, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 WORDS = ("call", "partial", "object")
@@ -75,6 +78,26 @@ def find_object(path: str, where: str = "an object") -> Any:
         except AttributeError as error:
             raise ValueError(f"{where}: {path!r} does not exist: {error}") from error
     return found
+
+
+@contextmanager
+def modules_beside(file: str | Path) -> Iterator[None]:
+    """Let modules in a study file's folder, and in the current one, be imported; here and in the processes of cells.
+
+    They come last, so that a file with the name of an installed module does not take its place.
+
+    Examples
+    --------
+    >>> with modules_beside("/somewhere/study.toml"):
+    ...     "/somewhere" in sys.path
+    True
+    """
+    before = list(sys.path)
+    sys.path += [folder for folder in (str(Path(file).absolute().parent), str(Path.cwd())) if folder not in before]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def build(value: Any, where: str = "a value") -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from kernelopt.evaluation.protocol import Protocol
 Half = Literal["convex", "filters", "bridge"]
 SCALES = ("none", "bytes", "standardize", "range", "unit")
 TASKS = ("classification", "regression")
+MOST_SEEDS = 2**32  # numpy's and scikit-learn's random states take no larger ones
 RESERVED = ("seed", "threads", "image_shape")  # placeholders that every method has
 
 
@@ -102,6 +104,11 @@ class DataSpec:
     def __post_init__(self):
         where = f"data {self.name!r}"
         _text(self.name, "the name of a data set")
+        if self.source is not None:
+            _text(self.source, f"source of {where}")
+        if self.loader is not None and not isinstance(self.loader, str) and not callable(self.loader):
+            raise ValueError(f"loader of {where} must be 'module:function' or a function, found {self.loader!r}")
+        _table(self.values, f"values of {where}")
         if self.source is not None and self.loader is not None:
             raise ValueError(f"{where} has both source and loader; give one")
         _one_of(self.scale, (None, *SCALES), f"scale of {where}")
@@ -155,6 +162,18 @@ class MethodSpec:
     def __post_init__(self):
         where = f"method {self.name!r}"
         _text(self.name, "the name of a method")
+        if self.method is not None:
+            _text(self.method, f"method of {where}")
+        for key in ("label", "learned", "description"):
+            _text(getattr(self, key), f"{key} of {where}", empty=True)
+        for key in ("params", "grid", "record"):
+            _table(getattr(self, key), f"{key} of {where}")
+        made = self.estimator
+        if made is not None and not (isinstance(made, str) or callable(made) or hasattr(made, "fit")):
+            raise ValueError(
+                f"estimator of {where} must be 'module:Class', a class, an unfitted estimator or a function that "
+                f"returns one, found {made!r}"
+            )
         if self.method is not None and self.estimator is not None:
             raise ValueError(f"{where} has both method and estimator; give one")
         if self.method is None and self.estimator is None:
@@ -188,8 +207,10 @@ class Limits:
     def __post_init__(self):
         for item in fields(self):
             value = getattr(self, item.name)
-            if value is not None and not (_number(value) and value > 0):
-                raise ValueError(f"limits: {item.name} must be a positive number, found {value!r}")
+            if value is not None and not (_number(value) and 0 < value < math.inf):
+                raise ValueError(
+                    f"limits: {item.name} must be a positive, finite number, found {value!r}. Leave it out for no limit"
+                )
 
 
 @dataclass(frozen=True)
@@ -241,6 +262,11 @@ class Study:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self):
+        for key in ("name", "question"):
+            _text(getattr(self, key), f"{key} of the study", empty=True)
+        for key, part in (("protocol", Protocol), ("limits", Limits)):
+            if not isinstance(getattr(self, key), part):
+                raise ValueError(f"{key} of the study must be a {part.__name__}, found {getattr(self, key)!r}")
         for name, kind in (("data", DataSpec), ("methods", MethodSpec)):
             given = getattr(self, name)
             given = (given,) if isinstance(given, str | kind) else tuple(given)
@@ -254,8 +280,12 @@ class Study:
             _distinct([item.name for item in items], name)
             object.__setattr__(self, name, items)
         seeds: Any = self.seeds
-        seeds = range(seeds) if _number(seeds, int) else seeds
+        seeds = range(min(seeds, MOST_SEEDS + 1)) if _number(seeds, int) else seeds
+        if isinstance(seeds, range) and len(seeds) and seeds[-1] >= MOST_SEEDS:  # before it is written out
+            raise ValueError(f"seeds must be below 2**32, found {seeds[-1]}")
         object.__setattr__(self, "seeds", whole_numbers(seeds, "seeds", least=0))
+        if max(self.seeds, default=0) >= MOST_SEEDS:
+            raise ValueError(f"seeds must be below 2**32, found {max(self.seeds)}")
         object.__setattr__(self, "sizes", whole_numbers(self.sizes, "sizes", least=1))
         if not self.seeds:
             raise ValueError("seeds is empty; a study needs at least one")
@@ -347,9 +377,14 @@ def _distinct(values, what: str) -> None:
         raise ValueError(f"{what} holds something twice: {', '.join(map(str, values))}")
 
 
-def _text(value: Any, what: str) -> None:
-    if not isinstance(value, str) or not value:
+def _text(value: Any, what: str, empty: bool = False) -> None:
+    if not isinstance(value, str) or not (value or empty):
         raise ValueError(f"{what} must be a text, found {value!r}")
+
+
+def _table(value: Any, what: str) -> None:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be a table, found {value!r}")
 
 
 def _one_of(value: Any, allowed: tuple, what: str) -> None:

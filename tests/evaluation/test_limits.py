@@ -236,10 +236,24 @@ def test_limits_need_processes(tmp_path):
     assert record.status == "ok"
 
 
-@pytest.mark.parametrize("bad", [{"seconds": 0}, {"memory_mb": -1.0}, {"seconds": "long"}, {"memory_mb": True}])
+BAD = [0, -1.0, "long", True, float("inf"), float("nan")]
+
+
+@pytest.mark.parametrize("bad", [{name: value} for name in ("seconds", "memory_mb") for value in BAD])
 def test_bad_limits_are_refused(bad):
-    with pytest.raises(ValueError, match="must be a positive number"):
+    with pytest.raises(ValueError, match="must be a positive, finite number"):
         Limits(**bad)
+
+
+def test_limits_beyond_what_the_system_counts_are_no_limits(tmp_path):
+    (record,) = records_of(study("well", limits=Limits(seconds=1e300, memory_mb=1e303)), tmp_path)
+    assert record.status == "ok", record.error
+
+
+def test_names_of_data_may_be_longer_than_those_of_files(tmp_path):
+    long = Study([DataSpec("p/" * 200, loader=points)], [MethodSpec("m", estimator=Misbehaves)], sizes=[16], seeds=1)
+    (record,) = records_of(long, tmp_path)
+    assert record.status == "ok", record.error
 
 
 def test_a_child_that_cannot_start_says_so(monkeypatch):

@@ -1,7 +1,11 @@
 """Studies as TOML and as values: the same, strict, and there and back again."""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC
 
+import kernelopt
 from kernelopt.cli import main
 from kernelopt.evaluation import DataSpec, Limits, MethodSpec, Protocol, Study, study_file
 from kernelopt.evaluation.entries import read_value, resolve
-from kernelopt.evaluation.specs import build, find_object, plain, substitute
+from kernelopt.evaluation.specs import build, find_object, modules_beside, plain, substitute
 
 TEXT = """
 name = "svm"
@@ -120,12 +125,36 @@ def test_the_documentation_names_every_key_and_its_example_is_a_study():
         ('estimator = "kernelopt:MKLClassifier"', 'estimator = "a:B"\nmethod = "x"', "both method and estimator"),
         ("values = { sigma = 0.5 }", "values = { seed = 0.5 }", "may not be called seed"),
         ('[[data]]\nname = "heart"', "[[data]]", r"\[\[data\]\] has no name"),
+        ('question = "Which?"', "question = 3", "question of the study must be a text, found 3"),
+        ('name = "svm"', "name = [1]", "name of the study must be a text"),
+        ('label = "Two Gaussians"', "label = 3", "label of method 'MKL' must be a text, found 3"),
+        ('label = "Two Gaussians"', "learned = ['w']", "learned of method 'MKL' must be a text"),
+        ('label = "Two Gaussians"', "description = 1.5", "description of method 'MKL' must be a text"),
+        ('estimator = "kernelopt:MKLClassifier"', "method = 3", "method of method 'MKL' must be a text"),
+        ('estimator = "kernelopt:MKLClassifier"', "estimator = 3", "estimator of method 'MKL' must be 'module:Class'"),
+        ("grid = { C = [0.1, 1, 10] }", "grid = [1]", "grid of method 'MKL' must be a table"),
+        ('record = { objective = "certificate_.primal" }', "record = 'x'", "record of method 'MKL' must be a table"),
+        ("values = { sigma = 0.5 }", "values = [0.5]", "values of data 'heart' must be a table"),
+        ('source = "heart_statlog"', "loader = 3", "loader of data 'heart' must be 'module:function'"),
+        ('source = "heart_statlog"', "source = 3", "source of data 'heart' must be a text"),
+        ("seeds = [3, 1]", "seeds = [3, 4294967296]", r"seeds must be below 2\*\*32, found 4294967296"),
+        ("seeds = [3, 1]", "seeds = 1000000000000000", r"seeds must be below 2\*\*32"),
     ],
 )
 def test_what_is_wrong_is_named(old, new, message):
     assert old in TEXT
     with pytest.raises(ValueError, match=message):
         Study.from_toml(TEXT.replace(old, new))
+
+
+def test_parts_of_another_kind_are_refused():
+    with pytest.raises(ValueError, match="params of method 'm' must be a table, found 3"):
+        MethodSpec("m", params=3)
+    with pytest.raises(ValueError, match="protocol of the study must be a Protocol"):
+        Study(["sonar"], ["learned-kernel"], protocol={"folds": 3})
+    with pytest.raises(ValueError, match="limits of the study must be a Limits"):
+        Study(["sonar"], ["learned-kernel"], limits=60)
+    assert Study(["sonar"], ["learned-kernel"], seeds=[2**32 - 1]).seeds == (2**32 - 1,)
 
 
 @pytest.mark.parametrize("part", ["data", "methods"])
@@ -237,3 +266,36 @@ def test_the_command_runs_a_file_and_writes_page_table_and_figures(tmp_path, cap
     assert "How many?" in page and "Nearest" in page and (tmp_path / "r.csv").read_text().count("\n") == 7
     assert main(["study", str(tmp_path / "none.toml"), "-o", str(tmp_path / "r.html")]) == 1
     assert "none.toml" in capsys.readouterr().err
+
+
+def test_modules_beside_the_file_and_in_the_current_folder_are_found_by_the_installed_command(tmp_path):
+    beside, here = tmp_path / "beside", tmp_path / "here"
+    for folder, module in ((beside, "makes_one"), (here, "makes_two")):
+        folder.mkdir()
+        (folder / f"{module}.py").write_text("from sklearn.svm import SVC\n\n\ndef make():\n    return SVC()\n")
+    (beside / "json.py").write_text("raise SystemExit('an installed module comes first')\n")
+    (beside / "s.toml").write_text(
+        'seeds = 2\nsizes = [40]\n[[data]]\nname = "sonar"\n[[methods]]\nname = "one"\nestimator = "makes_one:make"\n'
+        '[[methods]]\nname = "two"\nestimator = "makes_two:make"\n'
+    )
+    root = Path(kernelopt.__file__).parent.parent
+    # as a console script starts: neither folder is on the path
+    code = "import sys; from kernelopt.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["study", str(beside / "s.toml"), "-o", "r.html", "--jobs", "2"]
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code, *words],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "4 cells" in ran.stdout
+
+
+def test_the_path_is_as_it_was_after_a_command(tmp_path):
+    before = list(sys.path)
+    with pytest.raises(ZeroDivisionError), modules_beside(tmp_path / "s.toml"):
+        assert str(tmp_path) in sys.path[len(before) :]
+        _ = 1 / 0
+    assert sys.path == before
