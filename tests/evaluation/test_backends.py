@@ -76,6 +76,11 @@ def test_a_dask_cluster_gives_the_same(tmp_path, expected):
     assert json.loads(found.stdout) == json.loads(json.dumps(expected))
 
 
+def interrupts_count():
+    """Undo what a shell does to jobs in the background, which would otherwise ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("n_jobs, backend, group", [(1, "loky", False), (2, "loky", True), (2, "threading", False)])
 def test_ctrl_c_ends_a_study_and_all_it_started(tmp_path, n_jobs, backend, group):
@@ -95,7 +100,9 @@ def test_ctrl_c_ends_a_study_and_all_it_started(tmp_path, n_jobs, backend, group
         "        sys.exit(130)\n"
     )
     words = [sys.executable, "-c", code, str(tmp_path), str(n_jobs), str(backend)]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        words, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=interrupts_count
+    )
     for _ in range(1200):
         if "nearest-0" in (tmp_path / "log").read_text():
             break
