@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -25,7 +24,7 @@ from kernelopt.convex.solvers import ColumnGeneration
 from kernelopt.estimators.base import Task
 from kernelopt.estimators.choices import make_criterion
 from kernelopt.estimators.continuous_base import ContinuousMachine
-from kernelopt.estimators.evidence import LOWEST, Evidence
+from kernelopt.estimators.evidence import Evidence
 from kernelopt.estimators.folds import weights_only
 from kernelopt.estimators.mkl import MKLClassifier, _for_labels
 from kernelopt.estimators.regression import MKLRegressor, _for_values
@@ -286,14 +285,6 @@ class ContinuousKernelRegressor(ContinuousMachine, MKLRegressor):
         weights, omegas = solution.theta[:, 0], solution.theta[:, 1:]
         better = evidence.polish(weights, omegas, ridge.lam, time_limit=self.time_limit)
         self.log_likelihood_gain_ = better.before - better.after
-        total, n = float(problem.w.sum()), problem.n_train
-        if better.lam <= 10 * LOWEST and total > (1 + 1e-9) * n:
-            warnings.warn(
-                f"refit='evidence' found no noise: {n} distinct samples count as {total:.6g}, and copies agree. "
-                f"Scale sample_weight to mean one where weights are no counts, or use refit='gcv' or None",
-                UserWarning,
-                stacklevel=5,
-            )
         theta = np.column_stack([better.weights, better.omegas])
         fit = ridge_machine(problem.train_matrix(theta), problem.Y, problem.w, better.lam, criterion.intercept)
         return replace(solution, theta=theta), fit
