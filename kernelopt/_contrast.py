@@ -72,13 +72,10 @@ def contrast(
         One per cell; a failed cell says so in `status`.
     """
     page, kept = settle(output, store)
-    names = (
-        tuple(method.info.name for method in catalogue.ALL)
-        if methods is None
-        else (methods,)
-        if isinstance(methods, str)
-        else tuple(methods)
-    )
+    if methods is None:
+        names = tuple(method.info.name for method in catalogue.ALL)
+    else:
+        names = (methods,) if isinstance(methods, str) else tuple(methods)
     study = Study(
         data=tuple(map(DataSpec, (data,) if isinstance(data, str) else data)),
         methods=tuple(map(MethodSpec, names)),

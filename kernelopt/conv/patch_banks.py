@@ -39,8 +39,7 @@ def patch_pca(n_filters, kernel_size, channels=1, images=None, random_state=None
     """
     need_at_most("patch_pca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}")
     patches = draw_patches("patch_pca", images, kernel_size, channels, np.random.default_rng(random_state))
-    covariance = np.atleast_2d(np.cov(patches, rowvar=False, bias=True))
-    vectors = np.linalg.eigh(covariance)[1][:, ::-1].T[:n_filters]
+    vectors = _spectrum(patches)[1][:, ::-1].T[:n_filters]
     peak = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
     return (vectors * np.sign(peak)).reshape(n_filters, channels, kernel_size, kernel_size)
 
@@ -87,7 +86,7 @@ def whitening(n_filters, kernel_size, channels=1, images=None, random_state=None
     n_sides = 2 * channels * kernel_size**2
     need_at_most("whitening", n_filters, n_sides, f"size {kernel_size}, channels {channels}")
     patches = draw_patches("whitening", images, kernel_size, channels, np.random.default_rng(random_state))
-    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False, bias=True)))
+    values, vectors = _spectrum(patches)
     if not values.sum() > 0:
         raise ValueError("bank='whitening' whitens what varies, but all patches of the images are equal.")
     peak = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
@@ -138,7 +137,7 @@ def zca(n_filters, kernel_size, channels=1, images=None, random_state=None) -> n
     """
     need_at_most("zca", n_filters, channels * kernel_size**2, f"size {kernel_size}, channels {channels}")
     patches = draw_patches("zca", images, kernel_size, channels, np.random.default_rng(random_state))
-    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False, bias=True)))
+    values, vectors = _spectrum(patches)
     if not values.sum() > 0:
         raise ValueError("bank='zca' whitens what varies, but all patches of the images are equal.")
     W = (vectors / np.sqrt(np.maximum(values, 1e-3 * values.mean()))) @ vectors.T
@@ -268,3 +267,8 @@ def _spherical_kmeans(points: np.ndarray, n_clusters: int, rng: np.random.Genera
         np.put_along_axis(code, nearest[:, None], np.take_along_axis(similarity, nearest[:, None], axis=1), axis=1)
         centroids = unit(code.T @ points + centroids)
     return centroids
+
+
+def _spectrum(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the eigenvalues of the patches' covariance, ascending, and its eigenvectors, as columns."""
+    return np.linalg.eigh(np.atleast_2d(np.cov(patches, rowvar=False, bias=True)))
